@@ -1,0 +1,65 @@
+# Everything a developer does here, on Python 3.11+ and make alone. `make help` lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# Where Postgres and Valkey run: embedded (from wheels) or docker (compose.yaml).
+BACKENDS ?= embedded
+# A real RPC instead of the simulated market; fills stay on paper.
+SOLANA_RPC_URL ?=
+
+# Compiled imports are what makes the second `make up` quick, whatever the calling shell prefers.
+unexport PYTHONDONTWRITEBYTECODE
+export SAM_CLI_TELEMETRY := 0
+# `sam` needs a region to say what a template means, even where it only reads it.
+export AWS_DEFAULT_REGION ?= us-east-1
+
+.DEFAULT_GOAL := help
+.PHONY: help up down status test check format build lock
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: $(INSTALLED) ## deploy to this laptop and place a first order [BACKENDS=docker] [SOLANA_RPC_URL=...]
+	@$(BIN)/python -m local up --backends "$(BACKENDS)" --rpc-url "$(SOLANA_RPC_URL)"
+
+down: ## stop what `make up` started and remove its files
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local down; else echo "Nothing is running."; fi
+
+status: $(INSTALLED) ## what runs, where, and where its log is
+	@$(BIN)/python -m local status
+
+test: $(INSTALLED) ## unit, integration and end-to-end tests, with line coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term $(TESTS)
+
+check: $(INSTALLED) ## ruff, mypy --strict, sam validate --lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sam validate --lint
+
+format: $(INSTALLED) ## let ruff fix and format what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+build: $(INSTALLED) ## what AWS gets: arm64, python3.13, in .aws-sam/build
+	$(BIN)/sam build
+
+lock: $(INSTALLED) ## resolve pyproject.toml again: the laptop's lock, then Lambda's within it
+	$(LOCK) --upgrade --group dev --output-file requirements-dev.txt pyproject.toml
+	$(LOCK) --group lambda --constraint requirements-dev.txt \
+		--output-file layers/dependencies/requirements.txt pyproject.toml
+
+# Hashes of every platform's files, and no trace of the index they came from.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-header
+
+# The lock is complete, so pip resolves nothing; modules are compiled as they are first imported.
+$(INSTALLED): requirements-dev.txt
+	@echo "Installing the locked packages into $(VENV); this happens once per lock."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --no-deps \
+		--require-hashes --requirement requirements-dev.txt
+	@touch $@
