@@ -45,7 +45,7 @@ format: $(INSTALLED) ## let ruff fix and format what it can
 	$(BIN)/ruff format .
 
 build: $(INSTALLED) ## what AWS gets: arm64, python3.13, in .aws-sam/build
-	$(BIN)/sam build
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build
 
 lock: $(INSTALLED) ## resolve pyproject.toml again: the laptop's lock, then Lambda's within it
 	$(LOCK) --upgrade --group dev --output-file requirements-dev.txt pyproject.toml
