@@ -1,0 +1,54 @@
+"""The HTTP function: FastAPI in Mangum, wired here."""
+
+import asyncio
+import time
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.logging import correlation_paths
+from fastapi import FastAPI
+from mangum import Mangum
+from mangum.types import LambdaContext
+
+from sluice.config import ApiConfig, load
+from sluice.observability import logger
+
+from . import errors, orders, system
+from .services import Services
+
+# Mangum runs on the thread's current loop; connections live on it from one invocation to the next.
+asyncio.set_event_loop(asyncio.new_event_loop())
+
+services = cache(lambda: Services(load(ApiConfig)))
+
+app = FastAPI(
+    title="Sluice",
+    version="0.1.0",
+    description="Order execution on Solana DEXs.",
+    docs_url=None,
+    redoc_url=None,
+    servers=[{"url": "."}],
+)
+app.include_router(orders.router(services))
+app.include_router(system.router(services))
+errors.install(app)
+
+_asgi = Mangum(app, lifespan="off")
+
+
+@logger.inject_lambda_context(
+    correlation_id_path=correlation_paths.API_GATEWAY_HTTP, clear_state=True
+)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """One HTTP request, and one line of log about it."""
+    started = time.perf_counter()
+    response: dict[str, Any] = _asgi(event, context)
+    logger.info(
+        "request",
+        extra={
+            "route": f"{event['requestContext']['http']['method']} {event['rawPath']}",
+            "http_status": response["statusCode"],
+            "millis": round((time.perf_counter() - started) * 1000, 1),
+        },
+    )
+    return response

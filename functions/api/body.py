@@ -1,0 +1,58 @@
+"""Reading a JSON body without losing a digit."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from fastapi import Request
+
+from sluice.errors import ErrorCode
+
+from .errors import ApiError, FieldFault
+
+MAX_BODY_BYTES = 64 * 1024
+_INT_DIGITS = 40
+
+
+async def json_object(request: Request) -> dict[str, Any]:
+    """The body as a dict whose numbers are exact: `int` or `Decimal`, never a float.
+
+    Raises `ApiError` for a body that is too large, not JSON, not an object, or has a key twice.
+    """
+    body = await request.body()
+    if len(body) > MAX_BODY_BYTES:
+        raise ApiError(ErrorCode.PAYLOAD_TOO_LARGE, f"The body is over {MAX_BODY_BYTES} bytes.")
+    try:
+        content = json.loads(
+            body,
+            parse_float=Decimal,
+            parse_int=_integer,
+            # NaN and Infinity are no JSON; let through, they are refused by the field they are in.
+            parse_constant=Decimal,
+            object_pairs_hook=_unique,
+        )
+    except (ValueError, RecursionError) as error:
+        raise _faulty(f"is not valid JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise _faulty("must be a JSON object")
+    return content
+
+
+def _integer(digits: str) -> int | Decimal:
+    # A number of thousands of digits is some field's fault, to be named there: keep it cheap.
+    return int(digits) if len(digits) <= _INT_DIGITS else Decimal(digits)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"{twice!r} stands there twice")
+    return content
+
+
+def _faulty(message: str) -> ApiError:
+    return ApiError(
+        ErrorCode.VALIDATION_FAILED, f"The body {message}.", (FieldFault("body", message),)
+    )

@@ -1,0 +1,124 @@
+"""Every error a client can get, and the one place where they become HTTP."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from sluice.errors import DatabaseUnavailable, ErrorCode, QueueUnavailable
+from sluice.observability import logger
+
+STATUS: Mapping[ErrorCode, HTTPStatus] = {
+    ErrorCode.VALIDATION_FAILED: HTTPStatus.BAD_REQUEST,
+    ErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    ErrorCode.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
+    ErrorCode.PAYLOAD_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    ErrorCode.QUEUE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    ErrorCode.DATABASE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    ErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+RETRY_AFTER_SECONDS = 2
+
+_BY_STATUS = {
+    HTTPStatus.NOT_FOUND: ErrorCode.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED: ErrorCode.METHOD_NOT_ALLOWED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldFault:
+    """What is wrong with one field; `field` is its path, "body" for the whole."""
+
+    field: str
+    message: str
+
+
+class ApiError(Exception):
+    """An error to be told to the client as it is."""
+
+    def __init__(self, code: ErrorCode, message: str, faults: tuple[FieldFault, ...] = ()) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.faults = faults
+
+
+def install(app: FastAPI) -> None:
+    """Has every error of `app` answered in the envelope."""
+    app.exception_handler(ApiError)(_envelope)
+    app.exception_handler(QueueUnavailable)(_queue_unavailable)
+    app.exception_handler(DatabaseUnavailable)(_database_unavailable)
+    app.exception_handler(ValidationError)(_invalid)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(HTTPException)(_http)
+    app.exception_handler(Exception)(_unexpected)
+
+
+async def _envelope(request: Request, error: ApiError) -> JSONResponse:
+    status = STATUS[error.code]
+    retry = (
+        {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        if status is HTTPStatus.SERVICE_UNAVAILABLE
+        else {}
+    )
+    content = {
+        "status": "error",
+        "code": error.code,
+        "message": error.message,
+        "details": [{"field": f.field, "message": f.message} for f in error.faults],
+        "requestId": request_id(request),
+    }
+    return JSONResponse(content, status, headers=retry)
+
+
+def request_id(request: Request) -> str:
+    """API Gateway's id of the request, as its access log has it."""
+    event = request.scope.get("aws.event", {})
+    return str(event.get("requestContext", {}).get("requestId", ""))
+
+
+async def _queue_unavailable(request: Request, error: Exception) -> JSONResponse:
+    logger.error("queue unavailable", exc_info=error)
+    message = "The order was not accepted: the queue does not answer. Try again."
+    return await _envelope(request, ApiError(ErrorCode.QUEUE_UNAVAILABLE, message))
+
+
+async def _database_unavailable(request: Request, error: Exception) -> JSONResponse:
+    logger.error("database unavailable", exc_info=error)
+    message = "Orders cannot be read right now; accepted orders are safe. Try again."
+    return await _envelope(request, ApiError(ErrorCode.DATABASE_UNAVAILABLE, message))
+
+
+async def _invalid(
+    request: Request, error: ValidationError | RequestValidationError
+) -> JSONResponse:
+    faults = tuple(_fault(fault["loc"], fault["msg"]) for fault in error.errors())
+    named = ", ".join(dict.fromkeys(fault.field for fault in faults))
+    message = f"The request is not valid: {named}."
+    return await _envelope(request, ApiError(ErrorCode.VALIDATION_FAILED, message, faults))
+
+
+def _fault(loc: tuple[int | str, ...], message: str) -> FieldFault:
+    # FastAPI puts where it read a parameter in front of its name; the client knows.
+    path = loc[1:] if loc and loc[0] in ("query", "path") else loc
+    return FieldFault(".".join(map(str, path)) or "body", message.removeprefix("Value error, "))
+
+
+async def _http(request: Request, error: HTTPException) -> JSONResponse:
+    code = _BY_STATUS.get(HTTPStatus(error.status_code), ErrorCode.INTERNAL)
+    return await _envelope(
+        request, ApiError(code, f"{request.method} {request.url.path}: {error.detail}")
+    )
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    logger.exception("unexpected error", exc_info=error)
+    return await _envelope(
+        request, ApiError(ErrorCode.INTERNAL, "An unexpected error; it is logged.")
+    )

@@ -1,0 +1,161 @@
+"""Orders over HTTP: each route parses, calls, and maps the result."""
+
+import base64
+import binascii
+from collections.abc import Callable
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import JSONResponse
+from uuid_utils.compat import uuid7
+
+from sluice.errors import ErrorCode
+from sluice.observability import logger
+from sluice.orders.model import OrderStatus, OrderTerms
+
+from .body import json_object
+from .errors import ApiError, FieldFault
+from .schemas import ExecuteOrder
+from .services import Services
+from .views import (
+    AcceptedView,
+    ErrorView,
+    OrdersView,
+    OrderView,
+    Success,
+    TimelineView,
+    answer,
+)
+
+ORDER_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": ExecuteOrder.model_json_schema()}},
+    }
+}
+
+
+OrderId = Annotated[UUID, Path(alias="id")]
+
+
+def errors(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """How a route documents the errors it answers with."""
+    return {int(status): {"model": ErrorView} for status in statuses}
+
+
+def router(services: Callable[[], Services]) -> APIRouter:
+    """The routes of orders; `services` gives the process's services when a request needs them."""
+    routes = APIRouter()
+
+    @routes.post(
+        "/api/orders/execute",
+        status_code=HTTPStatus.CREATED,
+        response_model=Success[AcceptedView],
+        responses=errors(
+            HTTPStatus.BAD_REQUEST,
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+        ),
+        openapi_extra=ORDER_BODY,
+        summary="Place a market order",
+    )
+    async def execute(request: Request) -> JSONResponse:
+        body = await json_object(request)
+        order = ExecuteOrder.model_validate(body, context={"catalog": services().catalog})
+        terms = order.terms(uuid7(), _account(request, services()), datetime.now(UTC))
+        logger.append_keys(order_id=str(terms.id))
+        # Blocking: an invocation serves one request, there is nothing to do meanwhile. Queued
+        # first: an order that was remembered but not queued would stay PENDING for ever.
+        services().queue.send(terms)
+        await services().accepted.remember(terms)
+        accepted = AcceptedView(order_id=terms.id, status=OrderStatus.PENDING)
+        message = "Order accepted: follow it by its id or over the WebSocket."
+        return answer(
+            Success(message=message, data=accepted),
+            HTTPStatus.CREATED,
+            {"Location": f"/api/orders/{terms.id}"},
+        )
+
+    @routes.get(
+        "/api/orders",
+        response_model=Success[OrdersView],
+        responses=errors(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
+        summary="Orders, newest first",
+    )
+    async def orders(
+        request: Request,
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        cursor: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> JSONResponse:
+        before = None if cursor is None else _before(cursor)
+        rows = await services().store.orders(_account(request, services()), limit, before)
+        last = rows[-1] if len(rows) == limit else None
+        page = OrdersView(
+            orders=[services().presenter.order(row) for row in rows],
+            cursor=None if last is None else _cursor(last["accepted_at"], last["id"]),
+        )
+        return answer(Success(data=page))
+
+    @routes.get(
+        "/api/orders/{id}",
+        response_model=Success[OrderView],
+        responses=errors(
+            HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
+        ),
+        summary="One order with its fills",
+    )
+    async def order(request: Request, order_id: OrderId) -> JSONResponse:
+        account = _account(request, services())
+        row = await services().store.order(account, order_id)
+        if row is not None:
+            return answer(Success(data=services().presenter.order(row)))
+        return answer(
+            Success(data=services().presenter.accepted(await _waiting(account, order_id)))
+        )
+
+    @routes.get(
+        "/api/orders/{id}/events",
+        response_model=Success[TimelineView],
+        responses=errors(
+            HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
+        ),
+        summary="The order's timeline, and every venue's quote",
+    )
+    async def events(request: Request, order_id: OrderId) -> JSONResponse:
+        account = _account(request, services())
+        timeline = await services().store.timeline(account, order_id)
+        if timeline is None:
+            return answer(
+                Success(data=services().presenter.waiting(await _waiting(account, order_id)))
+            )
+        return answer(Success(data=services().presenter.timeline(*timeline)))
+
+    async def _waiting(account: str, order_id: UUID) -> OrderTerms:
+        terms = await services().accepted.find(account, order_id)
+        if terms is None:
+            raise ApiError(ErrorCode.NOT_FOUND, f"There is no order {order_id}.")
+        return terms
+
+    return routes
+
+
+def _account(request: Request, services: Services) -> str:
+    context = request.scope.get("aws.event", {}).get("requestContext", {})
+    authorized = context.get("authorizer", {}).get("lambda", {}).get("account")
+    return str(authorized or services.config.ACCOUNT)
+
+
+def _cursor(accepted_at: datetime, order_id: UUID) -> str:
+    return base64.urlsafe_b64encode(f"{accepted_at.isoformat()} {order_id}".encode()).decode()
+
+
+def _before(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        accepted_at, order_id = base64.urlsafe_b64decode(cursor).decode().split(" ")
+        return datetime.fromisoformat(accepted_at), UUID(order_id)
+    except (ValueError, binascii.Error) as error:
+        fault = FieldFault("cursor", "is not one that this API gave out")
+        raise ApiError(ErrorCode.VALIDATION_FAILED, "The cursor is not valid.", (fault,)) from error

@@ -1,0 +1,57 @@
+"""What the routes work with, made from the environment when a call first needs it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sluice.config import ApiConfig
+from sluice.markets.catalog import Catalog, catalog
+from sluice.orders.queue import SqsOrderQueue
+from sluice.streaming.accepted import AcceptedOrders
+from sluice.streaming.valkey import Valkey, connect
+
+from .views import Presenter
+
+if TYPE_CHECKING:
+    from sluice.markets.accounts import RpcAccounts
+    from sluice.orders.store import PostgresStore
+
+
+@dataclass(frozen=True)
+class Services:
+    """One per process. Reading imports and connects Postgres; accepting never does."""
+
+    config: ApiConfig
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        return catalog(self.config.MARKETS)
+
+    @cached_property
+    def queue(self) -> SqsOrderQueue:
+        return SqsOrderQueue(self.config.ORDERS_QUEUE_URL)
+
+    @cached_property
+    def valkey(self) -> Valkey:
+        return connect(self.config.VALKEY_URL)
+
+    @cached_property
+    def accepted(self) -> AcceptedOrders:
+        return AcceptedOrders(self.valkey)
+
+    @cached_property
+    def presenter(self) -> Presenter:
+        return Presenter(self.catalog)
+
+    @cached_property
+    def store(self) -> "PostgresStore":
+        from sluice.orders.database import Database
+        from sluice.orders.store import PostgresStore
+
+        return PostgresStore(Database(self.config.DATABASE_URL))
+
+    @cached_property
+    def rpc(self) -> "RpcAccounts":
+        from sluice.markets.accounts import RpcAccounts
+
+        return RpcAccounts(self.config.SOLANA_RPC_URL)

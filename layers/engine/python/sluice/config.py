@@ -1,0 +1,88 @@
+"""The environment, read here and nowhere else: one typed model per function.
+
+A variable that ends in `_URL` holds either the URL itself or the ARN of a Secrets Manager secret
+that holds it, so that a URL with a password in it never stands in a function's environment on AWS.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+SECRET_MAX_AGE_SECONDS = 300
+
+
+def _revealed(reference: str) -> str:
+    """The URL that `reference` names; a secret is fetched once and kept for a while."""
+    if not reference.startswith("arn:"):
+        return reference
+    # Imported here: it brings boto3, which a function given plain URLs does not need.
+    from aws_lambda_powertools.utilities import parameters
+
+    value: str = parameters.get_secret(reference, max_age=SECRET_MAX_AGE_SECONDS)
+    return value
+
+
+Url = Annotated[str, Field(min_length=1), AfterValidator(_revealed)]
+
+
+class _Environment(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ApiConfig(_Environment):
+    """`functions/api`."""
+
+    ORDERS_QUEUE_URL: str = Field(min_length=1)
+    VALKEY_URL: Url
+    DATABASE_URL: Url
+    SOLANA_RPC_URL: Url
+    MARKETS: str = "mainnet"
+    ACCOUNT: str = "local"
+    """The account of every caller until an authorizer names one."""
+
+
+class WorkerConfig(_Environment):
+    """`functions/worker`; the rest of what the engine needs."""
+
+    DATABASE_URL: Url
+    VALKEY_URL: Url
+    SOLANA_RPC_URL: Url
+    MARKETS: str = "mainnet"
+    VENUE_TIMEOUT_MS: int = Field(default=1500, gt=0)
+    LEASE_SECONDS: int = Field(default=60, gt=0)
+
+
+class ConnectionsConfig(_Environment):
+    """`functions/stream/connections.py`."""
+
+    VALKEY_URL: Url
+    RELAY_FUNCTION: str = Field(min_length=1)
+    WEBSOCKET_ENDPOINT: str = Field(min_length=1)
+    """Where `@connections` is served: https://{api}.execute-api.{region}.amazonaws.com/{stage}."""
+    AWS_REGION: str
+    ACCOUNT: str = "local"
+
+
+class RelayConfig(_Environment):
+    """`functions/stream/relay.py`."""
+
+    VALKEY_URL: Url
+    DATABASE_URL: Url
+    WEBSOCKET_ENDPOINT: str = Field(min_length=1)
+    AWS_REGION: str
+
+
+class MigrationsConfig(_Environment):
+    """`functions/migrations`."""
+
+    DATABASE_URL: Url
+
+
+Model = TypeVar("Model", bound=_Environment)
+
+
+def load(model: type[Model], environ: Mapping[str, str] = os.environ) -> Model:
+    """`model` from the environment; raises pydantic's ValidationError naming each variable."""
+    return model.model_validate(dict(environ))

@@ -1,0 +1,68 @@
+"""Every way Sluice says no, as closed enums.
+
+Three vocabularies, kept apart on purpose: what a *client* of the HTTP API is told (`ErrorCode`),
+why an *order* failed (`FailReason`), and why a *pool* will not take a swap (`Refusal`).
+"""
+
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """What an HTTP client is told; mapped to a status in `functions/api/errors.py` only."""
+
+    VALIDATION_FAILED = "VALIDATION_FAILED"
+    NOT_FOUND = "NOT_FOUND"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
+    QUEUE_UNAVAILABLE = "QUEUE_UNAVAILABLE"
+    DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE"
+    INTERNAL = "INTERNAL"
+
+
+class FailReason(StrEnum):
+    """Why an order ended FAILED; the Postgres enum `fail_reason` holds the same names."""
+
+    NO_ROUTE = "NO_ROUTE"
+    INSUFFICIENT_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
+    VENUES_UNAVAILABLE = "VENUES_UNAVAILABLE"
+
+
+class Refusal(StrEnum):
+    """Why a pool refuses a swap that it was asked to quote."""
+
+    ZERO_AMOUNT = "ZERO_AMOUNT"
+    """The amount is zero, or becomes zero after fees or rounding on either side."""
+    INSUFFICIENT_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
+    """The pool cannot pay out, or take in, that much."""
+    POOL_DISABLED = "POOL_DISABLED"
+    """A status flag of the pool forbids swaps."""
+    NOT_OPEN = "NOT_OPEN"
+    """The pool's open time or activation point is still ahead of the chain clock."""
+    OVERFLOW = "OVERFLOW"
+    """The program's own integer arithmetic would overflow and abort the transaction."""
+    WRONG_MINT = "WRONG_MINT"
+    """The pool does not hold the token that the swap names."""
+    ACCOUNTS_MISSING = "ACCOUNTS_MISSING"
+    """The swap reaches accounts (bin arrays) that were not fetched; no exact answer is possible."""
+    UNSUPPORTED = "UNSUPPORTED"
+    """The pool uses a feature whose result cannot be computed exactly here."""
+
+
+class SwapRefused(Exception):
+    """A pool refuses a swap; carries the closed `Refusal` and a sentence for people."""
+
+    def __init__(self, refusal: Refusal, message: str = "") -> None:
+        super().__init__(f"{refusal}: {message}" if message else refusal.value)
+        self.refusal = refusal
+
+
+class AccountInvalid(Exception):
+    """A raw account is not what its venue expects: wrong owner, length or kind, or absent."""
+
+
+class DatabaseUnavailable(Exception):
+    """Postgres cannot be reached, or broke off: as far as known, nothing was committed."""
+
+
+class QueueUnavailable(Exception):
+    """SQS did not take the message."""

@@ -1,0 +1,36 @@
+"""The Valkey client of a process, and every key and channel there is."""
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+Valkey = Redis
+
+CONNECT_TIMEOUT_SECONDS = 0.5
+ANSWER_TIMEOUT_SECONDS = 1.0
+"""News and caches are worth little waiting: Postgres has the truth."""
+
+ACCEPTED = "sluice:accepted:{order_id}"
+"""An accepted order until a worker has claimed it; see `orders/message.py`."""
+ORDER_EVENTS = "sluice:orders:{account}"
+"""Channel: one message per status change, the very frame that clients get."""
+CONNECTIONS = "sluice:connections"
+"""Hash: connection id -> its account and when it was opened."""
+CONNECTIONS_CHANGED = "sluice:connections:changed"
+"""Channel: a connection that was opened or closed, so that the relay need not poll."""
+RELAY_LEASE = "sluice:relay:lease"
+RELAY_ENDS = "sluice:relay:ends"
+"""When the relay that holds the lease will leave (Unix ms)."""
+RELAY_SERVED = "sluice:relay:served"
+"""All events up to this time (Unix ms) were handed to their connections."""
+
+
+def connect(url: str) -> "Valkey":
+    """A client that connects on first use and once anew when its connection broke while frozen."""
+    return Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        socket_timeout=ANSWER_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 1),
+    )
