@@ -47,8 +47,8 @@ format: $(INSTALLED) ## let ruff fix and format what it can
 build: $(INSTALLED) ## what AWS gets: arm64, python3.13, in .aws-sam/build
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build
 
-lock: $(INSTALLED) ## resolve pyproject.toml again: the laptop's lock, then Lambda's within it
-	$(LOCK) --upgrade --group dev --output-file requirements-dev.txt pyproject.toml
+lock: $(INSTALLED) ## resolve pyproject.toml: the laptop's lock, and Lambda's within it [UPGRADE=1]
+	$(LOCK) $(if $(UPGRADE),--upgrade) --group dev --output-file requirements-dev.txt pyproject.toml
 	$(LOCK) --group lambda --constraint requirements-dev.txt \
 		--output-file layers/dependencies/requirements.txt pyproject.toml
 
