@@ -95,7 +95,7 @@ class Pool(Protocol):
     def mints(self) -> tuple[Address, Address]: ...
 
     def quote(self, trade: Trade, clock: ChainClock) -> Quote:
-        """The exact on-chain result of `trade`; raises `SwapRefused` where the program would refuse."""
+        """The exact on-chain result of `trade`; raises `SwapRefused` where the program refuses."""
         ...
 
     def swap(self, trade: Trade, clock: ChainClock) -> tuple[Quote, "Pool"]:

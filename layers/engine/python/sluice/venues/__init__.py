@@ -1,0 +1,15 @@
+"""The pool types Sluice can quote, one module each."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from sluice.venues import meteora_dlmm, raydium_cpmm
+from sluice.venues.base import Venue, VenueName
+
+VENUES: Final[Mapping[VenueName, Venue]] = MappingProxyType(
+    {
+        VenueName.RAYDIUM_CPMM: raydium_cpmm.VENUE,
+        VenueName.METEORA_DLMM: meteora_dlmm.VENUE,
+    }
+)

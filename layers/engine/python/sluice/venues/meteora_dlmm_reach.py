@@ -1,0 +1,138 @@
+"""How far a DLMM pool can be seen: which bin arrays hold liquidity, and which of them were fetched.
+
+Source: MeteoraAg/dlmm-sdk, `commons/src/quote.rs`, `get_bin_array_pubkeys_for_swap`, and
+`extensions/{lb_pair,bin_array_bitmap}.rs`: a swap visits only arrays flagged in the bitmaps.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from sluice.errors import AccountInvalid
+from sluice.venues.base import Accounts, Address
+from sluice.venues.layout import address_of
+from sluice.venues.meteora_dlmm_accounts import (
+    BINS_PER_ARRAY,
+    BITMAP_EXTENSION,
+    BITMAP_REACH,
+    PROGRAM,
+    LbPair,
+    array_index,
+    bin_array_address,
+    bitmap_extension_address,
+    flagged_arrays,
+)
+from sluice.venues.meteora_dlmm_bins import Bin, Rung, rung_of
+
+ARRAYS_PER_SIDE: Final = 4
+"""Bin arrays fetched in each direction, the active one counted in both.
+
+Four full arrays are 210 to 280 bins, more than a transaction can walk within its compute limit.
+"""
+
+
+class Ladder(NamedTuple):
+    """The bins in one direction, nearest first; `complete` if no liquidity lies beyond them."""
+
+    rungs: tuple[Rung, ...]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The indices, rising, of the bin arrays that hold liquidity, and which of them were fetched.
+
+    `lower_known` and `upper_known` say whether `flagged` is complete at that end.
+    """
+
+    flagged: tuple[int, ...]
+    fetched: frozenset[int]
+    lower_known: bool
+    upper_known: bool
+
+    def outward(self, active_id: int, swap_for_y: bool) -> tuple[int, ...]:
+        """The flagged arrays that a swap meets from `active_id` on, nearest first."""
+        here = array_index(active_id)
+        if swap_for_y:
+            return tuple(index for index in reversed(self.flagged) if index <= here)
+        return tuple(index for index in self.flagged if index >= here)
+
+
+def needed_arrays(pool: Address, pair: LbPair, accounts: Accounts) -> frozenset[Address]:
+    """The nearest bin arrays on both sides, and the bitmap extension where it may tell of some.
+
+    Raises `AccountInvalid`.
+    """
+    own = Coverage(flagged_arrays(pair.bin_array_bitmap, None), frozenset(), False, False)
+    extension = bitmap_extension_address(pool)
+    outside = not -BITMAP_REACH <= array_index(pair.active_id) < BITMAP_REACH
+    beyond = _beyond_bitmap(pair)
+    short = any(
+        reaches and len(own.outward(pair.active_id, side)) < ARRAYS_PER_SIDE
+        for side, reaches in zip((True, False), beyond, strict=True)
+    )
+    needed: set[Address] = set()
+    if outside or short:
+        needed.add(extension)
+        if outside and extension not in accounts:
+            return frozenset(needed)
+        own = coverage_of(pool, pair, accounts)
+    for side in (True, False):
+        nearest = own.outward(pair.active_id, side)[:ARRAYS_PER_SIDE]
+        needed.update(bin_array_address(pool, index) for index in nearest)
+    return frozenset(needed)
+
+
+def coverage_of(pool: Address, pair: LbPair, accounts: Accounts) -> Coverage:
+    """What the bitmaps among `accounts` tell; raises `AccountInvalid`.
+
+    Only arrays that a chain of fetched ones connects to the active bin count as fetched, because
+    a swap has to walk through all before.
+    """
+    address = bitmap_extension_address(pool)
+    extension, known = None, address in accounts
+    if accounts.get(address) is not None:
+        account = BITMAP_EXTENSION.require(accounts, address, PROGRAM)
+        owner, above, below = BITMAP_EXTENSION.read(account.data)
+        if address_of(owner) != pool:
+            raise AccountInvalid(f"DLMM bitmap extension {address}: of another pair")
+        extension = above, below
+    lower, upper = _beyond_bitmap(pair)
+    flagged = flagged_arrays(pair.bin_array_bitmap, extension)
+    coverage = Coverage(flagged, frozenset(), known or not lower, known or not upper)
+    fetched: set[int] = set()
+    for side in (True, False):
+        for index in coverage.outward(pair.active_id, side):
+            if accounts.get(bin_array_address(pool, index)) is None:
+                break
+            fetched.add(index)
+    return Coverage(flagged, frozenset(fetched), coverage.lower_known, coverage.upper_known)
+
+
+def ladder(coverage: Coverage, bins: Mapping[int, Bin], active_id: int, swap_for_y: bool) -> Ladder:
+    """All that can be bought from `active_id` on, up to the first array that was not fetched."""
+    rungs: list[Rung] = []
+    for index in coverage.outward(active_id, swap_for_y):
+        if index not in coverage.fetched:
+            return Ladder(tuple(rungs), False)
+        first = index * BINS_PER_ARRAY
+        last = first + BINS_PER_ARRAY - 1
+        if swap_for_y:
+            ids = range(min(last, active_id), first - 1, -1)
+        else:
+            ids = range(max(first, active_id), last + 1)
+        for bin_id in ids:
+            held = bins.get(bin_id)
+            if held is not None:
+                rung = rung_of(bin_id, held, swap_for_y)
+                if rung is not None:
+                    rungs.append(rung)
+    return Ladder(tuple(rungs), coverage.lower_known if swap_for_y else coverage.upper_known)
+
+
+def _beyond_bitmap(pair: LbPair) -> tuple[bool, bool]:
+    """Whether the pair's lowest and highest bins lie outside its own bitmap."""
+    return (
+        array_index(pair.min_bin_id) < -BITMAP_REACH,
+        array_index(pair.max_bin_id) >= BITMAP_REACH,
+    )
