@@ -271,10 +271,14 @@ class PostgresStore:
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Connection]:
-        """One transaction in one round trip: results are there once the block is left."""
+        """One transaction in one round trip: results are there once the block is left.
+
+        Postgres runs what lies between two syncs of a pipeline as one implicit transaction;
+        an explicit one would cost a round trip for its BEGIN and one for its COMMIT.
+        """
         async with _available():
             connection = await self._database.connection()
-            async with connection.pipeline(), connection.transaction():
+            async with connection.pipeline():
                 yield connection
 
 

@@ -22,7 +22,7 @@ from sluice.orders.model import OrderEvent
 
 from .poster import Poster
 from .registry import Connection, Registry, changed
-from .sender import Sender
+from .sender import QUEUE_LIMIT, Sender
 from .valkey import (
     CONNECTIONS_CHANGED,
     ORDER_EVENTS,
@@ -67,11 +67,20 @@ class Left(Enum):
 class Relay:
     """One life of a relay."""
 
-    def __init__(self, valkey: Valkey, history: History, poster: Poster) -> None:
+    def __init__(
+        self,
+        valkey: Valkey,
+        history: History,
+        poster: Poster,
+        idle_seconds: float = IDLE_SECONDS,
+        queue_limit: int = QUEUE_LIMIT,
+    ) -> None:
         self._valkey = valkey
         self._registry = Registry(valkey)
         self._history = history
         self._poster = poster
+        self._idle_seconds = idle_seconds
+        self._queue_limit = queue_limit
         self._senders: dict[str, Sender] = {}
         self._of_account: defaultdict[str, set[str]] = defaultdict(set)
         self._served_at: datetime | None = None
@@ -121,7 +130,7 @@ class Relay:
                     return Left.LEASE_LOST
             if self._senders:
                 wanted = now
-            elif now - wanted > IDLE_SECONDS:
+            elif now - wanted > self._idle_seconds:
                 return Left.IDLE
             message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=POLL_SECONDS)
             if message is not None:
@@ -178,7 +187,9 @@ class Relay:
 
     def _open(self, connection: Connection) -> None:
         if connection.id not in self._senders:
-            self._senders[connection.id] = Sender(connection, self._poster, self._gone)
+            self._senders[connection.id] = Sender(
+                connection, self._poster, self._gone, self._queue_limit
+            )
             self._of_account[connection.account].add(connection.id)
 
     def _drop(self, connection_id: str) -> Sender | None:

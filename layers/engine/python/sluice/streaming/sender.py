@@ -29,13 +29,14 @@ class Sender:
         connection: Connection,
         poster: Poster,
         gone: Callable[[Connection], Awaitable[None]],
+        queue_limit: int = QUEUE_LIMIT,
     ) -> None:
         """`gone` is awaited once when the connection can be served no longer."""
         self.connection = connection
         self._replayed: set[Frame] = set()
         self._poster = poster
         self._gone = gone
-        self._frames: asyncio.Queue[Frame] = asyncio.Queue(QUEUE_LIMIT)
+        self._frames: asyncio.Queue[Frame] = asyncio.Queue(queue_limit)
         self._pending = 0
         self._task = asyncio.create_task(self._run())
 

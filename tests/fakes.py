@@ -1,0 +1,180 @@
+"""Hand-written stand-ins for the ports."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sluice.errors import FailReason, SwapRefused
+from sluice.markets.accounts import Fetched, SourceUnavailable
+from sluice.markets.clock import CLOCK
+from sluice.orders.model import Order, OrderEvent, OrderStatus, OrderTerms
+from sluice.orders.store import Claim, Execution
+from sluice.streaming.frames import Frame
+from sluice.streaming.poster import Posted, PostFailed
+from sluice.venues.base import (
+    Account,
+    Accounts,
+    Address,
+    ChainClock,
+    Quote,
+    Trade,
+    VenueName,
+)
+from tests.builders import NOON
+
+PROGRAM = Address("11111111111111111111111111111111")
+
+
+@dataclass
+class FakeClock:
+    """Stands still."""
+
+    at: datetime = NOON
+
+    def now(self) -> datetime:
+        return self.at
+
+
+@dataclass
+class FakePublisher:
+    """Keeps what was published."""
+
+    events: list[OrderEvent] = field(default_factory=list)
+
+    async def publish(self, events: Sequence[OrderEvent]) -> None:
+        self.events += events
+
+
+@dataclass
+class MemoryStore:
+    """`OrderStore` in memory; an order whose id is in `busy` is leased by another worker."""
+
+    orders: dict[UUID, Order] = field(default_factory=dict)
+    events: dict[UUID, list[OrderEvent]] = field(default_factory=dict)
+    executions: list[Execution] = field(default_factory=list)
+    busy: set[UUID] = field(default_factory=set)
+    lost: set[UUID] = field(default_factory=set)
+
+    async def claim(self, terms: Sequence[OrderTerms], now: datetime, lease_seconds: int) -> Claim:
+        ours, finished, events = [], set(), []
+        for each in terms:
+            if each.id in self.busy:
+                continue
+            if each.id not in self.orders:
+                pending = Order(each, OrderStatus.PENDING, 1)
+                begun = OrderEvent(each.id, each.account, 1, OrderStatus.PENDING, each.accepted_at)
+                self.orders[each.id], routing = pending.advance(OrderStatus.ROUTING, now)
+                self.events[each.id] = [begun, routing]
+            if self.orders[each.id].status.final:
+                finished.add(each.id)
+            else:
+                ours.append(self.orders[each.id])
+            events += self.events[each.id]
+        return Claim(tuple(ours), frozenset(finished), frozenset(self.busy), tuple(events))
+
+    async def record(self, executions: Sequence[Execution]) -> frozenset[UUID]:
+        kept = [e for e in executions if e.order.terms.id not in self.lost]
+        self.executions += kept
+        for execution in kept:
+            order_id = execution.order.terms.id
+            for event in execution.events:
+                self.orders[order_id], _ = self.orders[order_id].advance(event.status, event.at)
+                self.events[order_id].append(event)
+        return frozenset(e.order.terms.id for e in kept)
+
+
+@dataclass(frozen=True)
+class FixedPool:
+    """A pool that pays `out` for anything, or refuses."""
+
+    address: Address
+    mints: tuple[Address, Address]
+    answer: int | SwapRefused
+
+    def quote(self, trade: Trade, clock: ChainClock) -> Quote:
+        if isinstance(self.answer, SwapRefused):
+            raise self.answer
+        return Quote(trade.amount, self.answer, ())
+
+    def swap(self, trade: Trade, clock: ChainClock) -> tuple[Quote, "FixedPool"]:
+        return self.quote(trade, clock), self
+
+
+@dataclass
+class FakeVenue:
+    """A venue of fixed pools that each live in one account."""
+
+    name: VenueName
+    pools: dict[Address, FixedPool]
+    program: Address = PROGRAM
+
+    def needs(self, pool: Address, accounts: Accounts) -> frozenset[Address]:
+        return frozenset({pool})
+
+    def decode(self, pool: Address, accounts: Accounts) -> FixedPool:
+        return self.pools[pool]
+
+
+@dataclass
+class FakeSource:
+    """Has every account; can be told to be slow, or to fail, for some of them."""
+
+    slow: set[Address] = field(default_factory=set)
+    broken: set[Address] = field(default_factory=set)
+    calls: list[frozenset[Address]] = field(default_factory=list)
+
+    async def fetch(self, addresses: Collection[Address]) -> Fetched:
+        self.calls.append(frozenset(addresses))
+        if self.slow & set(addresses):
+            await asyncio.Event().wait()
+        if self.broken & set(addresses):
+            raise SourceUnavailable("HTTP 503")
+        clock = Account(PROGRAM, bytes(40))
+        accounts = {a: clock if a == CLOCK else Account(PROGRAM, b"") for a in addresses}
+        return Fetched(7, accounts)
+
+
+@dataclass
+class FakePoster:
+    """Keeps what each connection was sent; some are gone, some are not open yet, some hang."""
+
+    sent: defaultdict[str, list[Frame]] = field(default_factory=lambda: defaultdict(list))
+    gone: set[str] = field(default_factory=set)
+    opening: dict[str, int] = field(default_factory=dict)
+    failing: set[str] = field(default_factory=set)
+    hanging: set[str] = field(default_factory=set)
+    disconnected: list[str] = field(default_factory=list)
+
+    async def post(self, connection_id: str, frame: Frame) -> Posted:
+        if connection_id in self.hanging:
+            await asyncio.Event().wait()
+        if connection_id in self.failing:
+            raise PostFailed("HTTP 500")
+        if connection_id in self.gone:
+            return Posted.GONE
+        if self.opening.get(connection_id, 0):
+            self.opening[connection_id] -= 1
+            return Posted.GONE
+        self.sent[connection_id].append(frame)
+        return Posted.DELIVERED
+
+    async def disconnect(self, connection_id: str) -> None:
+        self.disconnected.append(connection_id)
+
+
+@dataclass
+class FakeHistory:
+    """Events and when each was written."""
+
+    written: list[tuple[datetime, OrderEvent]] = field(default_factory=list)
+
+    async def events_since(
+        self, since: datetime, accounts: Iterable[str]
+    ) -> list[tuple[datetime, OrderEvent]]:
+        wanted = set(accounts)
+        return [(at, e) for at, e in self.written if at >= since and e.account in wanted]
+
+
