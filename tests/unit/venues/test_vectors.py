@@ -1,0 +1,52 @@
+"""Every swap that the deployed programs ran is quoted to the unit, and every refusal refused."""
+
+import pytest
+
+from sluice.errors import SwapRefused
+from sluice.venues.base import Pool
+from tests.unit.venues.vectors import Amounts, Observed, PoolVector, every_pool
+
+POOLS = pytest.mark.parametrize("vector", every_pool(), ids=str)
+
+
+def quoted(pool: Pool, observed: Observed) -> Amounts | None:
+    try:
+        quote = pool.quote(observed.trade, observed.clock)
+    except SwapRefused:
+        return None
+    return quote.amount_in, quote.amount_out
+
+
+@POOLS
+def test_each_swap_moves_what_the_program_moved(vector: PoolVector) -> None:
+    pool = vector.decode()
+    wrong = [
+        (observed, answer)
+        for observed in vector.cases
+        if (answer := quoted(pool, observed)) != observed.moved
+    ]
+    assert not wrong, f"{len(wrong)} of {len(vector.cases)}, first {wrong[0]}"
+
+
+@POOLS
+def test_a_chain_of_swaps_carries_the_state_the_program_left(vector: PoolVector) -> None:
+    pool = vector.decode()
+    for step, observed in enumerate(vector.chain):
+        quote, pool = pool.swap(observed.trade, observed.clock)
+        assert (quote.amount_in, quote.amount_out) == observed.moved, f"step {step}"
+
+
+@POOLS
+def test_a_chain_goes_on_from_the_accounts_it_was_written_to(vector: PoolVector) -> None:
+    accounts = dict(vector.accounts)
+    for step, observed in enumerate(vector.chain):
+        pool = vector.venue.decode(vector.pool, accounts)
+        quote, after = pool.swap(observed.trade, observed.clock)
+        assert (quote.amount_in, quote.amount_out) == observed.moved, f"step {step}"
+        accounts |= after.encode(accounts)
+        assert vector.venue.decode(vector.pool, accounts) == after, f"step {step}"
+
+
+def test_the_vectors_are_all_there() -> None:
+    swaps = sum(len(vector.cases) + len(vector.chain) for vector in every_pool())
+    assert swaps == 2175 + 274 + 6147 + 480

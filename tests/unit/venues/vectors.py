@@ -1,0 +1,98 @@
+"""The swap vectors in `tests/data`: real pool accounts and what the deployed programs paid out.
+
+The format is told in `tests/data/compact_vectors.py`.
+"""
+
+import json
+import lzma
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sluice.venues import VENUES
+from sluice.venues.base import (
+    Account,
+    Accounts,
+    Address,
+    ChainClock,
+    Pool,
+    SwapKind,
+    Trade,
+    Venue,
+    VenueName,
+)
+
+DATA = Path(__file__).parents[2] / "data"
+Amounts = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One swap the program ran; `moved` is (amount in, amount out), None where it refused."""
+
+    clock: ChainClock
+    trade: Trade
+    moved: Amounts | None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolVector:
+    """A pool, swaps from its starting state (`cases`) and swaps one after the other (`chain`)."""
+
+    venue: Venue
+    name: str
+    pool: Address
+    accounts: Accounts
+    cases: tuple[Observed, ...]
+    chain: tuple[Observed, ...]
+
+    def decode(self) -> Pool:
+        """The pool in its starting state."""
+        return self.venue.decode(self.pool, self.accounts)
+
+    def __str__(self) -> str:
+        return f"{self.venue.name.lower()}-{self.name}"
+
+
+@cache
+def load(name: VenueName) -> tuple[PoolVector, ...]:
+    """All pools of one venue."""
+    raw = lzma.decompress((DATA / f"{name.lower()}.xz").read_bytes())
+    head, _, blob = raw.partition(b"\n")
+    pools, at = [], 0
+    for entry in json.loads(head)["pools"]:
+        accounts = {}
+        for address, owner, length in entry["accounts"]:
+            accounts[Address(address)] = Account(Address(owner), blob[at : at + length])
+            at += length
+        mints = entry["mints"]
+        pools.append(
+            PoolVector(
+                venue=VENUES[name],
+                name=entry["name"],
+                pool=Address(entry["pool"]),
+                accounts=accounts,
+                cases=tuple(
+                    _observed(clock, swap, mints)
+                    for clock, swaps in entry["cases"]
+                    for swap in swaps
+                ),
+                chain=tuple(_observed(clock, swap, mints) for clock, swap in entry["chain"]),
+            )
+        )
+    return tuple(pools)
+
+
+def every_pool() -> tuple[PoolVector, ...]:
+    """All pools of all venues."""
+    return tuple(pool for name in VENUES for pool in load(name))
+
+
+def _observed(clock: list[int], swap: list[int], mints: list[Any]) -> Observed:
+    mint, exact_out, amount = swap[:3]
+    kind = SwapKind.EXACT_OUT if exact_out else SwapKind.EXACT_IN
+    moved = None
+    if len(swap) > 3:
+        moved = (swap[3], amount) if exact_out else (amount, swap[3])
+    return Observed(ChainClock(*clock), Trade(Address(mints[mint]), amount, kind), moved)
