@@ -38,11 +38,14 @@ def up(
     try:
         settings = Settings(Ports.from_environment(), backends.value, rpc_url)
         running = stack.up(Home(), settings, progress)
-        _show_first_order(running, progress)
     except StackError as error:
         _fail(progress, str(error))
     except KeyboardInterrupt:
         _fail(progress, "interrupted; what this run had started is stopped")
+    try:
+        _show_first_order(running, progress)
+    except StackError as error:
+        _fail(progress, f"{error}; the stack is left running for you to look at")
     _show_doors(running, progress)
 
 

@@ -1,6 +1,8 @@
 """MiniStack: the AWS services that the template uses, emulated in one process without Docker."""
 
+import shutil
 from http import HTTPStatus
+from pathlib import Path
 
 from . import http
 from .home import Home
@@ -48,13 +50,21 @@ def part(home: Home, port: int) -> Part:
             "GATEWAY_PORT": str(port),
             "SERVICES": ",".join(SERVICES),
             "TMPDIR": str(home.temporary),
+            "STATE_DIR": str(home.temporary / "state"),
             # Left to themselves, these two open ports on every address of the machine.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             # Nothing here needs containers, even where Docker runs.
             "DOCKER_HOST": "unix:///nonexistent.sock",
         },
+        prepare=lambda: _clear(home.temporary),
     )
+
+
+def _clear(directory: Path) -> None:
+    """Removes the functions that an earlier MiniStack unpacked."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
 
 
 def ready(port: int) -> bool:

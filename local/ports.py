@@ -70,8 +70,8 @@ def require_free(part: str, port: int) -> None:
 def _holder(port: int) -> str:
     try:
         for connection in psutil.net_connections(kind="tcp"):
-            listening = connection.status == psutil.CONN_LISTEN and connection.laddr
-            if listening and connection.laddr[1] == port and connection.pid:
+            listens = connection.status == psutil.CONN_LISTEN
+            if listens and connection.laddr[1:2] == (port,) and connection.pid:
                 return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
     except psutil.Error:
         pass  # Other users' processes are hidden from some; the port is taken all the same.

@@ -54,10 +54,15 @@ class Process:
 
     def alive(self) -> bool:
         try:
-            process = psutil.Process(self.pid)
-            return (
-                process.create_time() == self.created and process.status() != psutil.STATUS_ZOMBIE
-            )
+            dead = psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+        return not dead and not self.replaced()
+
+    def replaced(self) -> bool:
+        """Whether the id is a stranger's now."""
+        try:
+            return psutil.Process(self.pid).create_time() != self.created
         except psutil.NoSuchProcess:
             return False
 
@@ -127,8 +132,8 @@ def stop(home: Home, name: str, first: signal.Signals = signal.SIGTERM) -> None:
     process = find(home, name)
     if process is None:
         return
-    # The leader may be gone while its workers live on in its group, which keeps its number taken.
-    if process.alive() or not psutil.pid_exists(process.pid):
+    # The leader may be dead while its workers live on in its group.
+    if not process.replaced():
         for signal_number in (first, signal.SIGKILL):
             _signal(_group(process.pid), signal_number)
             if until(lambda: not _group(process.pid), STOP_SECONDS):

@@ -13,7 +13,7 @@ from . import deploy, docker, http, ministack, postgres, solana, valkey
 from .errors import StackError
 from .home import Home, shown, write_json
 from .ports import Ports
-from .processes import Part, find, serves, start, stop
+from .processes import Part, serves, start, stop
 from .progress import Progress
 from .settings import EMBEDDED, Settings
 from .waiting import until
@@ -37,15 +37,15 @@ class Stack:
 def up(home: Home, settings: Settings, progress: Progress) -> Stack:
     """Starts what does not run yet and deploys what has changed.
 
-    On any failure, Ctrl-C included, what this run has started is stopped again.
+    On any failure, Ctrl-C included, what this run has started is stopped again; of a first run only
+    the logs stay, to be read.
     """
     home.create()
-    with _alone(home):
+    with alone(home):
         before = Settings.read(home)
         if before and before != settings:
-            with progress.step("Stopping the stack that had other settings"):
+            with progress.step("the stack with other settings is stopped"):
                 _stop_all(home, before)
-            home.create()
         started: list[str] = []
         try:
             write_json(home.settings, asdict(settings))
@@ -54,6 +54,8 @@ def up(home: Home, settings: Settings, progress: Progress) -> Stack:
         except BaseException:
             with _uninterrupted():
                 _undo(home, settings, started)
+                if not before:
+                    home.remove(keep_logs=True)
             raise
     return stack
 
@@ -63,7 +65,7 @@ def down(home: Home) -> bool:
     if not home.path.exists():
         return False
     home.create()
-    with _alone(home):
+    with alone(home):
         _stop_all(home, Settings.read(home) or Settings())
         home.remove()
     return True
@@ -151,15 +153,13 @@ def _await_health(url: str) -> None:
 
 
 def _undo(home: Home, settings: Settings, started: list[str]) -> None:
-    """Stops what this run started. If nothing else runs, only the logs stay, to be read."""
+    """Stops what this run started, and nothing that it found running."""
     for name in ORDER_OF_STOPPING:
         if name in started:
             stop(home, name)
     if "docker" in started:
         with suppress(StackError):
             docker.down(home, settings.ports)
-    if not any(find(home, name) for name in ORDER_OF_STOPPING):
-        home.remove(keep_logs=True)
 
 
 def _stop_all(home: Home, settings: Settings) -> None:
@@ -167,11 +167,10 @@ def _stop_all(home: Home, settings: Settings) -> None:
         stop(home, name, signal.SIGINT if name == "postgres" else signal.SIGTERM)
     if settings.backends != EMBEDDED:
         docker.down(home, settings.ports)
-    home.remove(keep_logs=True)
 
 
 @contextmanager
-def _alone(home: Home) -> Iterator[None]:
+def alone(home: Home) -> Iterator[None]:
     """Refuses to work on a stack that another `make up` or `make down` is at work on."""
     with (home.path / "lock").open("w") as lock:
         try:

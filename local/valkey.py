@@ -18,7 +18,7 @@ def part(home: Home, port: int) -> Part:
         port=port,
         command=(
             *(str(get_binary_path()), "--bind", HOST, "--port", str(port)),
-            *("--save", "", "--appendonly", "no", "--dir", str(home.temporary)),
+            *("--save", "", "--appendonly", "no", "--dir", str(home.path)),
         ),
         ready=lambda: ready(port),
     )
