@@ -5,7 +5,7 @@ Source: MeteoraAg/dlmm-sdk, `commons/src/quote.rs` (the way of a swap), `extensi
 read off the deployed program.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -41,13 +41,20 @@ from sluice.venues.meteora_dlmm_bins import (
     Bin,
     FeeCurve,
     Fill,
+    Rung,
     Walk,
     price_of,
     volatility_at,
     walk_in,
     walk_out,
 )
-from sluice.venues.meteora_dlmm_reach import Coverage, Ladder, coverage_of, ladder, needed_arrays
+from sluice.venues.meteora_dlmm_reach import (
+    Coverage,
+    coverage_of,
+    is_complete,
+    needed_arrays,
+    rungs,
+)
 from sluice.venues.token import Mint, decode_mint, fee_at
 
 PAIR_TYPES_WITH_ACTIVATION: Final = (1, 2)
@@ -108,7 +115,7 @@ class DlmmPool:
     protocol_fees: tuple[int, int]
     bins: Mapping[int, Bin]
     coverage: Coverage
-    _ladders: dict[bool, Ladder] = field(
+    _rungs: dict[bool, tuple[Rung, ...]] = field(
         init=False, compare=False, repr=False, default_factory=dict
     )
 
@@ -193,7 +200,7 @@ class DlmmPool:
         self, trade: Trade, clock: ChainClock, fills: list[Fill] | None
     ) -> tuple[Quote, bool, FeeCurve]:
         swap_for_y = self._direction(trade, clock)
-        way = self._ladders.get(swap_for_y) or self._ladder(swap_for_y)
+        way = self._way(swap_for_y, once=fills is not None)
         fees = self._fee_curve(clock.unix_timestamp)
         on_input = not (swap_for_y and self.terms.fee_on_y)
         mint_in, mint_out = self.tokens if swap_for_y else self.tokens[::-1]
@@ -201,24 +208,34 @@ class DlmmPool:
         amount, extra_in, extra_out = trade.amount, 0, 0
         if trade.kind is SwapKind.EXACT_IN:
             extra_in = fee_in.of(amount) if fee_in else 0
-            walk = walk_in(way.rungs, amount - extra_in, fees, on_input, fills)
+            walk = walk_in(way, amount - extra_in, fees, on_input, fills)
             extra_out = fee_out.of(walk.amount_out) if fee_out else 0
         else:
             extra_out = fee_out.on_top_of(amount) if fee_out else 0
-            walk = walk_out(way.rungs, amount + extra_out, fees, on_input, fills)
+            walk = walk_out(way, amount + extra_out, fees, on_input, fills)
             extra_in = fee_in.on_top_of(walk.amount_in) if fee_in else 0
-        _require_reached(walk, way)
+        if walk.rest:
+            raise self._unreached(swap_for_y)
         paid = walk.amount_out - extra_out
         if paid <= 0:
             raise SwapRefused(Refusal.ZERO_AMOUNT, "nothing to pay out")
         all_fees = _fees(walk, mint_in, mint_out, on_input, extra_in, extra_out)
         return Quote(walk.amount_in + extra_in, paid, all_fees), swap_for_y, fees
 
-    def _ladder(self, swap_for_y: bool) -> Ladder:
-        """Built when first asked for, because most pools are quoted in one direction only."""
-        way = ladder(self.coverage, self.bins, self.active_id, swap_for_y)
-        self._ladders[swap_for_y] = way
-        return way
+    def _way(self, swap_for_y: bool, once: bool) -> Iterable[Rung]:
+        """The bins of one direction, kept for the next quote unless they are walked only `once`."""
+        kept = self._rungs.get(swap_for_y)
+        if kept is None:
+            way = rungs(self.coverage, self.bins, self.active_id, swap_for_y)
+            if once:
+                return way
+            kept = self._rungs[swap_for_y] = tuple(way)
+        return kept
+
+    def _unreached(self, swap_for_y: bool) -> SwapRefused:
+        if is_complete(self.coverage, self.active_id, swap_for_y):
+            return SwapRefused(Refusal.INSUFFICIENT_LIQUIDITY, "no bins left")
+        return SwapRefused(Refusal.ACCOUNTS_MISSING, "the swap leaves the fetched bin arrays")
 
     def _direction(self, trade: Trade, clock: ChainClock) -> bool:
         """Whether x is paid in; raises `SwapRefused` where the pair takes no swap at all."""
@@ -356,13 +373,6 @@ def _bins(pool: Address, index: int, accounts: Accounts, terms: Terms) -> dict[i
             fixed = int.from_bytes(price, "little") or price_of(bin_id, terms.bin_step)
             found[bin_id] = Bin(x, y, fixed, waiting, processed, bool(sells_x))
     return found
-
-
-def _require_reached(walk: Walk, way: Ladder) -> None:
-    if walk.rest and not way.complete:
-        raise SwapRefused(Refusal.ACCOUNTS_MISSING, "the swap leaves the fetched bin arrays")
-    if walk.rest:
-        raise SwapRefused(Refusal.INSUFFICIENT_LIQUIDITY, "no bins left")
 
 
 def _fees(

@@ -4,9 +4,9 @@ Source: MeteoraAg/dlmm-sdk, `commons/src/quote.rs`, `get_bin_array_pubkeys_for_s
 `extensions/{lb_pair,bin_array_bitmap}.rs`: a swap visits only arrays flagged in the bitmaps.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from sluice.errors import AccountInvalid
 from sluice.venues.base import Accounts, Address
@@ -29,13 +29,6 @@ ARRAYS_PER_SIDE: Final = 4
 
 Four full arrays are 210 to 280 bins, more than a transaction can walk within its compute limit.
 """
-
-
-class Ladder(NamedTuple):
-    """The bins in one direction, nearest first; `complete` if no liquidity lies beyond them."""
-
-    rungs: tuple[Rung, ...]
-    complete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +102,13 @@ def coverage_of(pool: Address, pair: LbPair, accounts: Accounts) -> Coverage:
     return Coverage(flagged, frozenset(fetched), coverage.lower_known, coverage.upper_known)
 
 
-def ladder(coverage: Coverage, bins: Mapping[int, Bin], active_id: int, swap_for_y: bool) -> Ladder:
-    """All that can be bought from `active_id` on, up to the first array that was not fetched."""
-    rungs: list[Rung] = []
+def rungs(
+    coverage: Coverage, bins: Mapping[int, Bin], active_id: int, swap_for_y: bool
+) -> Iterator[Rung]:
+    """All that can be bought from `active_id` on, nearest first, in the fetched arrays."""
     for index in coverage.outward(active_id, swap_for_y):
         if index not in coverage.fetched:
-            return Ladder(tuple(rungs), False)
+            return
         first = index * BINS_PER_ARRAY
         last = first + BINS_PER_ARRAY - 1
         if swap_for_y:
@@ -123,11 +117,15 @@ def ladder(coverage: Coverage, bins: Mapping[int, Bin], active_id: int, swap_for
             ids = range(max(first, active_id), last + 1)
         for bin_id in ids:
             held = bins.get(bin_id)
-            if held is not None:
-                rung = rung_of(bin_id, held, swap_for_y)
-                if rung is not None:
-                    rungs.append(rung)
-    return Ladder(tuple(rungs), coverage.lower_known if swap_for_y else coverage.upper_known)
+            rung = held and rung_of(bin_id, held, swap_for_y)
+            if rung:
+                yield rung
+
+
+def is_complete(coverage: Coverage, active_id: int, swap_for_y: bool) -> bool:
+    """Whether no liquidity lies beyond the fetched arrays on that side."""
+    known = coverage.lower_known if swap_for_y else coverage.upper_known
+    return known and coverage.fetched.issuperset(coverage.outward(active_id, swap_for_y))
 
 
 def _beyond_bitmap(pair: LbPair) -> tuple[bool, bool]:
