@@ -11,6 +11,7 @@ from sluice.errors import FailReason
 from sluice.orders.model import (
     Fill,
     Order,
+    OrderEvent,
     OrderStatus,
     OrderTerms,
     OrderType,
@@ -52,7 +53,7 @@ def confirmed(order: Order, amount_out: int = 702_000_000) -> Execution:
     done = Outcome("RAYDIUM_CPMM", reference, amount_out, Decimal("142.45"))
     submitted_order, submitted = order.advance(OrderStatus.SUBMITTED, NOON, sent)
     _, confirmed = submitted_order.advance(OrderStatus.CONFIRMED, NOON, done)
-    fee = {"kind": "trade", "mint": USDC, "amount": 250_000}
+    fee: dict[str, str | int] = {"kind": "trade", "mint": USDC, "amount": 250_000}
     amount_in = order.terms.amount_in
     return Execution(
         order,
@@ -71,6 +72,6 @@ def failed(order: Order, reason: FailReason) -> Execution:
     return Execution(order, (event,), ())
 
 
-def seqs(events: Sequence[object]) -> list[int]:
+def seqs(events: Sequence[OrderEvent]) -> list[int]:
     """The sequence numbers of events."""
     return [event.seq for event in events]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sluice.errors import FailReason, SwapRefused
+from sluice.errors import SwapRefused
 from sluice.markets.accounts import Fetched, SourceUnavailable
 from sluice.markets.clock import CLOCK
 from sluice.orders.model import Order, OrderEvent, OrderStatus, OrderTerms
@@ -19,6 +19,7 @@ from sluice.venues.base import (
     Accounts,
     Address,
     ChainClock,
+    Pool,
     Quote,
     Trade,
     VenueName,
@@ -99,8 +100,11 @@ class FixedPool:
             raise self.answer
         return Quote(trade.amount, self.answer, ())
 
-    def swap(self, trade: Trade, clock: ChainClock) -> tuple[Quote, "FixedPool"]:
+    def swap(self, trade: Trade, clock: ChainClock) -> tuple[Quote, Pool]:
         return self.quote(trade, clock), self
+
+    def encode(self, accounts: Accounts) -> dict[Address, Account]:
+        return {}
 
 
 @dataclass
@@ -176,5 +180,3 @@ class FakeHistory:
     ) -> list[tuple[datetime, OrderEvent]]:
         wanted = set(accounts)
         return [(at, e) for at, e in self.written if at >= since and e.account in wanted]
-
-

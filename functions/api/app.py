@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -19,19 +20,24 @@ from .services import Services
 # Mangum runs on the thread's current loop; connections live on it from one invocation to the next.
 asyncio.set_event_loop(asyncio.new_event_loop())
 
-services = cache(lambda: Services(load(ApiConfig)))
 
-app = FastAPI(
-    title="Sluice",
-    version="0.1.0",
-    description="Order execution on Solana DEXs.",
-    docs_url=None,
-    redoc_url=None,
-    servers=[{"url": "."}],
-)
-app.include_router(orders.router(services))
-app.include_router(system.router(services))
-errors.install(app)
+def create_app(services: Callable[[], Services]) -> FastAPI:
+    """The application; `services` is asked when a request first needs them."""
+    app = FastAPI(
+        title="Sluice",
+        version="0.1.0",
+        description="Order execution on Solana DEXs.",
+        docs_url=None,
+        redoc_url=None,
+        servers=[{"url": "."}],
+    )
+    app.include_router(orders.router(services))
+    app.include_router(system.router(services))
+    errors.install(app)
+    return app
+
+
+app = create_app(cache(lambda: Services(load(ApiConfig))))
 
 _asgi = Mangum(app, lifespan="off")
 

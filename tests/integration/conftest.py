@@ -5,10 +5,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
 from local import postgres, processes, valkey
 from local.home import Home
 from local.ports import Ports
-
 from sluice.orders.database import Database
 from sluice.orders.migrate import migrate
 from sluice.orders.store import PostgresStore

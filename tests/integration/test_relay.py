@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -35,16 +35,26 @@ def connection(id_: str, account: str = "alice", age: timedelta = timedelta()) -
     return Connection(id_, account, datetime.now(UTC) - age)
 
 
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not true():
-            await asyncio.sleep(0.01)
+async def until(true: Callable[[], bool | Awaitable[bool]]) -> None:
+    """Returns as soon as `true` says so; fails after 5 seconds."""
+    for _ in range(500):
+        answer = true()
+        if answer if isinstance(answer, bool) else await answer:
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError
 
 
 async def leased(client: Valkey) -> None:
-    async with asyncio.timeout(5):
-        while not await client.exists(RELAY_LEASE):
-            await asyncio.sleep(0.01)
+    async def held() -> bool:
+        return bool(await client.exists(RELAY_LEASE))
+
+    await until(held)
+
+
+def received(poster: FakePoster, connection_id: str, count: int) -> Callable[[], bool]:
+    """Whether the connection has got so many frames."""
+    return lambda: len(poster.sent[connection_id]) == count
 
 
 @pytest.fixture
@@ -94,7 +104,7 @@ async def test_each_connection_gets_the_events_of_its_account_in_order(
         await leased(client)
         assert await registry.opened(connection("a2"))
         await ValkeyPublisher(client).publish(events() + events(2, "bob"))
-        await until(lambda: len(poster.sent["a2"]) == 4)
+        await until(received(poster, "a2", 4))
 
     assert told(poster, "a1") == told(poster, "a2") == [1, 2, 3, 4]
     assert told(poster, "b1") == [1, 2]
@@ -107,10 +117,10 @@ async def test_what_was_written_before_the_relay_listened_is_read_from_history_o
     await Registry(client).opened(connection("a1"))
     history.written = [(datetime.now(UTC), event) for event in order[:2]]
     async with running(valkey_server, history, poster):
-        await until(lambda: len(poster.sent["a1"]) == 2)
+        await until(received(poster, "a1", 2))
         # The second one's publish was still under way when history was read.
         await ValkeyPublisher(client).publish(order[1:])
-        await until(lambda: len(poster.sent["a1"]) == 4)
+        await until(received(poster, "a1", 4))
 
     assert told(poster, "a1") == seqs(order)
 
@@ -127,7 +137,7 @@ async def test_history_from_before_a_connection_or_already_served_is_not_repeate
     history.written = [(now - timedelta(minutes=5), e) for e in old]
     history.written += [(now - timedelta(seconds=30), e) for e in missed]
     async with running(valkey_server, history, poster):
-        await until(lambda: len(poster.sent["long"]) == 2)
+        await until(received(poster, "long", 2))
 
     assert [json.loads(f)["orderId"] for f in poster.sent["long"]] == [str(missed[0].order_id)] * 2
     assert poster.sent["new"] == []
@@ -180,7 +190,7 @@ async def test_a_connection_that_is_not_open_yet_is_tried_again(
     async with running(valkey_server, history, poster):
         await leased(client)
         await ValkeyPublisher(client).publish(events())
-        await until(lambda: len(poster.sent["a1"]) == 4)
+        await until(received(poster, "a1", 4))
 
 
 @pytest.mark.parametrize("how", ["gone", "failing"])
@@ -194,10 +204,12 @@ async def test_a_connection_that_is_gone_or_cannot_be_served_is_forgotten(
     async with running(valkey_server, history, poster):
         await leased(client)
         await ValkeyPublisher(client).publish(events())
-        await until(lambda: len(poster.sent["a2"]) == 4)
-        async with asyncio.timeout(5):
-            while [c.id for c in await registry.all()] != ["a2"]:
-                await asyncio.sleep(0.01)
+        await until(received(poster, "a2", 4))
+
+        async def forgotten() -> bool:
+            return [c.id for c in await registry.all()] == ["a2"]
+
+        await until(forgotten)
 
 
 async def test_a_connection_that_never_reads_delays_nobody_and_is_cut_off_in_the_end(
@@ -214,7 +226,7 @@ async def test_a_connection_that_never_reads_delays_nobody_and_is_cut_off_in_the
         await leased(client)
         for expected in (4, 8, 12):
             await ValkeyPublisher(client).publish(events())
-            await until(lambda count=expected: len(poster.sent["a2"]) == count)
+            await until(received(poster, "a2", expected))
         await until(lambda: poster.disconnected == ["a1"])
 
     assert [c.id for c in await registry.all()] == ["a2"]

@@ -1,0 +1,83 @@
+"""Calling the HTTP function as API Gateway does."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from fastapi import FastAPI
+from mangum import Mangum
+from mangum.types import LambdaContext
+
+REQUEST_ID = "request-1"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What Lambda tells of an invocation."""
+
+    function_name: str = "api"
+    memory_limit_in_mb: int = 128
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:000000000000:function:api"
+    aws_request_id: str = REQUEST_ID
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 10_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+def http_event(
+    method: str, path: str, body: str | bytes | None = None, account: str | None = None
+) -> dict[str, Any]:
+    """An event of API Gateway's payload format 2.0."""
+    path, _, query = path.partition("?")
+    context: dict[str, Any] = {
+        "requestId": REQUEST_ID,
+        "stage": "$default",
+        "http": {
+            "method": method,
+            "path": path,
+            "protocol": "HTTP/1.1",
+            "sourceIp": "127.0.0.1",
+            "userAgent": "test",
+        },
+    }
+    if account is not None:
+        context["authorizer"] = {"lambda": {"account": account}}
+    text = body.decode("latin-1") if isinstance(body, bytes) else body
+    return {
+        "version": "2.0",
+        "routeKey": "ANY /{proxy+}",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": {"content-type": "application/json", "host": "localhost"},
+        "requestContext": context,
+        "body": text,
+        "isBase64Encoded": False,
+    }
+
+
+def call(
+    app: FastAPI,
+    method: str,
+    path: str,
+    body: object = None,
+    *,
+    raw: str | None = None,
+    account: str | None = None,
+) -> Answer:
+    """The answer of `app` to a JSON `body`, or to `raw` text."""
+    text = raw if raw is not None or body is None else json.dumps(body)
+    event, context = http_event(method, path, text, account), cast("LambdaContext", Context())
+    response = Mangum(app, lifespan="off")(event, context)
+    content = response["body"]
+    is_json = response["headers"].get("content-type") == "application/json"
+    return Answer(
+        response["statusCode"], response["headers"], json.loads(content) if is_json else content
+    )

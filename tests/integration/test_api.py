@@ -1,0 +1,374 @@
+"""The HTTP API over a real Postgres, a real Valkey and moto's SQS."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+
+import boto3
+import pytest
+from fastapi import FastAPI
+from moto import mock_aws
+from mypy_boto3_sqs import SQSClient
+from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+from api.app import create_app
+from api.services import Services
+from sluice.config import ApiConfig
+from sluice.orders.database import Database
+from sluice.orders.message import decode
+from sluice.orders.model import U64_MAX, Side
+from sluice.orders.store import PostgresStore
+from sluice.streaming.valkey import Valkey
+from tests.builders import NOON, SOL, USDC, buy, confirmed
+from tests.http import call
+
+pytestmark = pytest.mark.integration
+
+BODY = {"type": "MARKET", "side": "BUY", "tokenIn": "USDC", "tokenOut": "SOL", "amount": 100}
+NOWHERE = "127.0.0.1:1"
+
+
+@pytest.fixture(autouse=True)
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """The current loop, as the function's module makes it."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield loop
+    loop.close()
+    asyncio.set_event_loop(None)
+
+
+@pytest.fixture(scope="module")
+def sqs() -> Iterator[SQSClient]:
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        yield boto3.client("sqs")
+
+
+@pytest.fixture
+def queue(sqs: SQSClient) -> str:
+    return sqs.create_queue(QueueName=f"orders-{uuid4()}")["QueueUrl"]
+
+
+@pytest.fixture
+def config(queue: str, postgres_url: str, valkey_server: str) -> ApiConfig:
+    return ApiConfig(
+        ORDERS_QUEUE_URL=queue,
+        DATABASE_URL=postgres_url,
+        VALKEY_URL=valkey_server,
+        SOLANA_RPC_URL=f"http://{NOWHERE}",
+        MARKETS="simulated",
+    )
+
+
+def app_of(config: ApiConfig, **changes: str) -> FastAPI:
+    services = Services(config.model_copy(update=changes))
+    return create_app(lambda: services)
+
+
+@pytest.fixture
+def app(config: ApiConfig) -> FastAPI:
+    return app_of(config)
+
+
+def queued(queue: str) -> list[MessageTypeDef]:
+    return (
+        boto3.client("sqs")
+        .receive_message(
+            QueueUrl=queue, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"]
+        )
+        .get("Messages", [])
+    )
+
+
+def test_an_order_is_accepted_queued_and_readable_at_once(app: FastAPI, queue: str) -> None:
+    answer = call(app, "POST", "/api/orders/execute", BODY)
+
+    assert answer.status == 201
+    assert answer.body["status"] == "success"
+    assert answer.body["message"]
+    data = answer.body["data"]
+    assert data["status"] == "PENDING"
+    assert UUID(data["orderId"]).version == 7
+    assert answer.headers["location"] == f"/api/orders/{data['orderId']}"
+    (message,) = queued(queue)
+    assert message["Attributes"]["MessageGroupId"] == "local"
+    terms = decode(message["Body"])
+    assert (str(terms.id), terms.side, terms.token_in, terms.token_out, terms.amount_in) == (
+        data["orderId"],
+        Side.BUY,
+        USDC,
+        SOL,
+        100_000_000,
+    )
+    order = call(app, "GET", f"/api/orders/{terms.id}").body["data"]
+    assert (order["status"], order["amount"], order["tokenIn"], order["fills"]) == (
+        "PENDING",
+        "100",
+        "USDC",
+        [],
+    )
+    timeline = call(app, "GET", f"/api/orders/{terms.id}/events").body["data"]
+    assert [event["status"] for event in timeline["events"]] == ["PENDING"]
+
+
+@pytest.mark.parametrize(
+    ("change", "units"),
+    [
+        ('{"amount": 0.1}', 100_000_000),
+        ('{"amount": "0.1"}', 100_000_000),
+        ('{"amount": 123456789.123456789}', 123_456_789_123_456_789),
+        ('{"amount": "123456789.123456789"}', 123_456_789_123_456_789),
+        ('{"amount": 1e-9}', 1),
+        ('{"amount": 18446744073.709551615}', U64_MAX),
+    ],
+)
+def test_amounts_are_exact_as_numbers_and_as_strings(
+    app: FastAPI, queue: str, change: str, units: int
+) -> None:
+    # Spelled by hand: Python's own JSON would round the numbers before they are sent.
+    rest = json.dumps({**BODY, "side": "SELL", "tokenIn": "SOL", "tokenOut": USDC} | {"amount": 0})
+    raw = rest.replace('"amount": 0', change.strip("{}"))
+
+    assert call(app, "POST", "/api/orders/execute", raw=raw).status == 201
+    (message,) = queued(queue)
+    assert decode(message["Body"]).amount_in == units
+
+
+@pytest.mark.parametrize(
+    ("change", "fields"),
+    [
+        ({"amount": 0}, ["amount"]),
+        ({"amount": -5}, ["amount"]),
+        ({"amount": "-5"}, ["amount"]),
+        ({"amount": float("nan")}, ["amount"]),
+        ({"amount": float("inf")}, ["amount"]),
+        ({"amount": "NaN"}, ["amount"]),
+        ({"amount": "1e3"}, ["amount"]),
+        ({"amount": " 1"}, ["amount"]),
+        ({"amount": "٣"}, ["amount"]),
+        ({"amount": ""}, ["amount"]),
+        ({"amount": "9" * 5000}, ["amount"]),
+        ({"amount": 10**4000}, ["amount"]),
+        ({"amount": True}, ["amount"]),
+        ({"amount": None}, ["amount"]),
+        ({"amount": [1]}, ["amount"]),
+        ({"amount": "0.0000001"}, ["amount"]),
+        ({"amount": "18446744073709.551616"}, ["amount"]),
+        ({"tokenIn": "DOGE"}, ["tokenIn"]),
+        ({"tokenIn": "usdc"}, ["tokenIn"]),
+        ({"tokenIn": 7}, ["tokenIn"]),
+        ({"tokenOut": "'; DROP TABLE orders; --"}, ["tokenOut"]),
+        ({"tokenOut": "USDC"}, ["tokenOut"]),
+        ({"tokenOut": USDC}, ["tokenOut"]),
+        ({"type": "LIMIT"}, ["type"]),
+        ({"side": "buy"}, ["side"]),
+        ({"surprise": 1}, ["surprise"]),
+        ({"token_in": "USDC"}, ["token_in"]),
+        (
+            {"type": 1, "side": 2, "tokenIn": 3, "tokenOut": 4, "amount": "x"},
+            ["type", "side", "tokenIn", "tokenOut", "amount"],
+        ),
+    ],
+)
+def test_every_faulty_field_is_named_and_nothing_is_queued(
+    app: FastAPI, queue: str, change: dict[str, object], fields: list[str]
+) -> None:
+    answer = call(app, "POST", "/api/orders/execute", {**BODY, **change})
+
+    assert answer.status == 400
+    assert answer.body["status"] == "error"
+    assert answer.body["code"] == "VALIDATION_FAILED"
+    assert answer.body["requestId"] == "request-1"
+    assert [fault["field"] for fault in answer.body["details"]] == fields
+    assert all(fault["message"] for fault in answer.body["details"])
+    assert queued(queue) == []
+
+
+@pytest.mark.parametrize("missing", list(BODY))
+def test_a_missing_field_is_named(app: FastAPI, missing: str) -> None:
+    body = {name: value for name, value in BODY.items() if name != missing}
+
+    answer = call(app, "POST", "/api/orders/execute", body)
+
+    assert (answer.status, [f["field"] for f in answer.body["details"]]) == (400, [missing])
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "7",
+        '"text"',
+        "[" * 60_000,
+        '{"amount": 1, "amount": 2}',
+        '{"a": 1e99999999999}',
+        "\x00",
+        "{'type': 'MARKET'}",
+    ],
+    ids=range(11),
+)
+def test_a_body_that_is_no_json_object_is_told_so(app: FastAPI, raw: str) -> None:
+    answer = call(app, "POST", "/api/orders/execute", raw=raw)
+
+    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert answer.body["details"]
+
+
+def test_a_body_over_64_kib_is_too_large(app: FastAPI) -> None:
+    answer = call(app, "POST", "/api/orders/execute", raw=json.dumps(BODY) + " " * 65_536)
+
+    assert (answer.status, answer.body["code"]) == (413, "PAYLOAD_TOO_LARGE")
+
+
+def test_accepting_never_touches_postgres_and_reading_says_that_it_is_gone(
+    config: ApiConfig, queue: str
+) -> None:
+    app = app_of(config, DATABASE_URL=f"postgresql://{NOWHERE}/x")
+
+    accepted = call(app, "POST", "/api/orders/execute", BODY)
+    assert accepted.status == 201
+    assert len(queued(queue)) == 1
+
+    answer = call(app, "GET", f"/api/orders/{accepted.body['data']['orderId']}")
+    assert (answer.status, answer.body["code"]) == (503, "DATABASE_UNAVAILABLE")
+    assert answer.headers["retry-after"]
+
+
+def test_without_valkey_orders_are_accepted_all_the_same(config: ApiConfig, queue: str) -> None:
+    app = app_of(config, VALKEY_URL=f"redis://{NOWHERE}")
+
+    accepted = call(app, "POST", "/api/orders/execute", BODY)
+
+    assert accepted.status == 201
+    assert len(queued(queue)) == 1
+    assert call(app, "GET", f"/api/orders/{accepted.body['data']['orderId']}").status == 404
+
+
+def test_without_a_queue_an_order_is_refused_and_stored_nowhere(
+    config: ApiConfig, client: Valkey, loop: asyncio.AbstractEventLoop
+) -> None:
+    app = app_of(config, ORDERS_QUEUE_URL="https://queue.amazonaws.com/000000000000/none")
+
+    answer = call(app, "POST", "/api/orders/execute", BODY)
+
+    assert (answer.status, answer.body["code"]) == (503, "QUEUE_UNAVAILABLE")
+    assert answer.headers["retry-after"]
+
+
+def test_a_confirmed_order_is_shown_with_its_fill_and_every_quote(
+    app: FastAPI, postgres_url: str, loop: asyncio.AbstractEventLoop
+) -> None:
+    order = loop.run_until_complete(executed(postgres_url))
+
+    shown = call(app, "GET", f"/api/orders/{order}", account="alice").body["data"]
+    assert (shown["status"], shown["amount"], shown["amountOut"], shown["executionPrice"]) == (
+        "CONFIRMED",
+        "100",
+        "0.702",
+        "142.45",
+    )
+    (fill,) = shown["fills"]
+    assert (fill["amountIn"], fill["amountOut"], fill["reference"]) == (
+        "100",
+        "0.702",
+        shown["txHash"],
+    )
+    assert fill["fees"] == [{"kind": "trade", "token": "USDC", "amount": "0.25"}]
+    timeline = call(app, "GET", f"/api/orders/{order}/events", account="alice").body["data"]
+    assert [event["seq"] for event in timeline["events"]] == [1, 2, 3, 4]
+    assert timeline["events"][-1]["detail"]["amountOut"] == "0.702"
+    assert [(q["venue"], q["amountOut"], q["error"]) for q in timeline["quotes"]] == [
+        ("RAYDIUM_CPMM", "0.702", None),
+        ("METEORA_DLMM", None, "no answer within 1.5 s"),
+    ]
+    (listed,) = call(app, "GET", "/api/orders", account="alice").body["data"]["orders"]
+    assert listed["orderId"] == order
+
+
+def test_another_accounts_order_is_not_found(
+    app: FastAPI, postgres_url: str, loop: asyncio.AbstractEventLoop
+) -> None:
+    stored = loop.run_until_complete(executed(postgres_url))
+    waiting = call(app, "POST", "/api/orders/execute", BODY, account="alice").body["data"]
+
+    for order in (stored, waiting["orderId"]):
+        for path in (f"/api/orders/{order}", f"/api/orders/{order}/events"):
+            answer = call(app, "GET", path, account="mallory")
+            assert (answer.status, answer.body["code"]) == (404, "NOT_FOUND")
+    assert call(app, "GET", "/api/orders", account="mallory").body["data"]["orders"] == []
+
+
+def test_orders_are_listed_page_by_page(
+    app: FastAPI, postgres_url: str, loop: asyncio.AbstractEventLoop
+) -> None:
+    orders = [loop.run_until_complete(executed(postgres_url)) for _ in range(3)]
+
+    first = call(app, "GET", "/api/orders?limit=2", account="alice").body["data"]
+    rest = call(app, "GET", f"/api/orders?limit=2&cursor={first['cursor']}", account="alice")
+
+    shown = [order["orderId"] for order in first["orders"] + rest.body["data"]["orders"]]
+    assert sorted(shown) == sorted(orders)
+    assert rest.body["data"]["cursor"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/api/orders?limit=0", "limit"),
+        ("/api/orders?limit=101", "limit"),
+        ("/api/orders?limit=x", "limit"),
+        ("/api/orders?cursor=nonsense", "cursor"),
+        ("/api/orders/no-uuid", "id"),
+        ("/api/orders/no-uuid/events", "id"),
+    ],
+)
+def test_a_faulty_parameter_is_named(app: FastAPI, path: str, field: str) -> None:
+    answer = call(app, "GET", path)
+
+    assert (answer.status, [f["field"] for f in answer.body["details"]]) == (400, [field])
+
+
+def test_unknown_paths_and_methods_are_answered_in_the_envelope(app: FastAPI) -> None:
+    assert (call(app, "GET", "/nowhere").body["code"]) == "NOT_FOUND"
+    answer = call(app, "DELETE", "/api/orders")
+    assert (answer.status, answer.body["code"]) == (405, "METHOD_NOT_ALLOWED")
+
+
+def test_health_names_what_is_missing_and_how_fast_the_rest_is(app: FastAPI) -> None:
+    answer = call(app, "GET", "/health")
+
+    assert answer.status == 503
+    checks = answer.body["data"]["checks"]
+    assert {name: check["ok"] for name, check in checks.items()} == {
+        "queue": True,
+        "postgres": True,
+        "valkey": True,
+        "rpc": False,
+    }
+    assert all(check["millis"] > 0 for check in checks.values())
+
+
+def test_the_service_is_alive_and_documented(app: FastAPI) -> None:
+    assert call(app, "GET", "/").body == {"status": "success", "data": {"service": "sluice"}}
+    assert "openapi.json" in call(app, "GET", "/docs").body
+    document = call(app, "GET", "/openapi.json").body
+    assert {"/api/orders/execute", "/api/orders", "/api/orders/{id}", "/api/orders/{id}/events"} < (
+        document["paths"].keys()
+    )
+    body = document["paths"]["/api/orders/execute"]["post"]["requestBody"]
+    assert set(body["content"]["application/json"]["schema"]["required"]) == set(BODY)
+
+
+async def executed(postgres_url: str) -> str:
+    """The id of an order of alice's that was executed."""
+    database = Database(postgres_url)
+    store = PostgresStore(database)
+    (order,) = (await store.claim([buy()], NOON, 60)).orders
+    await store.record([confirmed(order)])
+    await database.close()
+    return str(order.terms.id)

@@ -1,0 +1,123 @@
+"""Asking all venues at once, and doing without one that is late or broken."""
+
+import asyncio
+from collections.abc import Collection
+
+import pytest
+
+from sluice.markets.accounts import Fetched
+from sluice.markets.catalog import Catalog, ListedPool
+from sluice.markets.clock import CLOCK
+from sluice.markets.snapshot import Market
+from sluice.markets.tokens import Token
+from sluice.venues.base import Account, Accounts, Address, VenueName
+from tests.builders import SOL, USDC
+from tests.fakes import PROGRAM, FakeSource, FakeVenue, FixedPool
+
+PAIR = frozenset({Address(SOL), Address(USDC)})
+CPMM, DLMM = Address("cpmm"), Address("dlmm")
+LISTED = (
+    ListedPool(PAIR, VenueName.RAYDIUM_CPMM, CPMM),
+    ListedPool(PAIR, VenueName.METEORA_DLMM, DLMM),
+)
+TOKENS = (Token("SOL", Address(SOL), 9), Token("USDC", Address(USDC), 6))
+
+
+def venue(name: VenueName, address: Address) -> FakeVenue:
+    return FakeVenue(name, {address: FixedPool(address, (Address(SOL), Address(USDC)), 7)})
+
+
+@pytest.fixture
+def source() -> FakeSource:
+    return FakeSource()
+
+
+def market(source: FakeSource, *, venue_timeout: float = 5.0) -> Market:
+    venues = {
+        VenueName.RAYDIUM_CPMM: venue(VenueName.RAYDIUM_CPMM, CPMM),
+        VenueName.METEORA_DLMM: venue(VenueName.METEORA_DLMM, DLMM),
+    }
+    return Market(Catalog(TOKENS, LISTED), venues, source, venue_timeout)
+
+
+async def test_every_listed_pool_of_the_pair_is_there_with_its_slot(source: FakeSource) -> None:
+    snapshot = await market(source).snapshot([PAIR], budget=5)
+
+    assert {pool.listed for pool in snapshot.pools(PAIR)} == set(LISTED)
+    assert {pool.slot for pool in snapshot.live} == {7}
+    assert snapshot.dead == ()
+
+
+async def test_the_venues_are_asked_at_the_same_time() -> None:
+    class Meeting(FakeSource):
+        """Answers nobody before both have asked."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.both = asyncio.Barrier(2)
+
+        async def fetch(self, addresses: Collection[Address]) -> Fetched:
+            await self.both.wait()
+            return await super().fetch(addresses)
+
+    snapshot = await market(Meeting()).snapshot([PAIR], budget=5)
+
+    assert len(snapshot.live) == 2
+
+
+async def test_a_late_venue_is_left_out_with_its_reason(source: FakeSource) -> None:
+    source.slow = {DLMM}
+
+    snapshot = await market(source, venue_timeout=0.05).snapshot([PAIR], budget=5)
+
+    assert [pool.listed.address for pool in snapshot.pools(PAIR)] == [CPMM]
+    assert [(p.listed.address, p.error) for p in snapshot.missing(PAIR)] == [
+        (DLMM, "no answer within 0.05 s")
+    ]
+
+
+async def test_no_venue_is_waited_for_longer_than_the_batch_can(source: FakeSource) -> None:
+    source.slow = {CPMM, DLMM}
+
+    snapshot = await market(source).snapshot([PAIR], budget=0.05)
+
+    assert snapshot.live == ()
+    assert len(snapshot.dead) == 2
+
+
+async def test_a_failing_venue_is_left_out_with_its_error(source: FakeSource) -> None:
+    source.broken = {CPMM}
+
+    snapshot = await market(source).snapshot([PAIR], budget=5)
+
+    assert [(p.listed.address, p.error) for p in snapshot.missing(PAIR)] == [(CPMM, "HTTP 503")]
+    assert [pool.listed.address for pool in snapshot.pools(PAIR)] == [DLMM]
+
+
+async def test_what_a_pool_needs_is_learned_once(source: FakeSource) -> None:
+    class Needy(FakeVenue):
+        def needs(self, pool: Address, accounts: Accounts) -> frozenset[Address]:
+            named = {Address("vault")} if accounts.get(pool) else set()
+            return frozenset({pool} | named)
+
+    needy = Needy(VenueName.RAYDIUM_CPMM, {CPMM: FixedPool(CPMM, (Address(SOL), Address(USDC)), 7)})
+    alone = Market(
+        Catalog(TOKENS, LISTED[:1]), {VenueName.RAYDIUM_CPMM: needy}, source, venue_timeout=5
+    )
+
+    for _ in range(3):
+        assert len((await alone.snapshot([PAIR], budget=5)).live) == 1
+
+    whole = {CPMM, Address("vault"), CLOCK}
+    assert source.calls == [{CPMM, CLOCK}, whole, whole, whole]
+
+
+async def test_a_missing_sysvar_clock_leaves_the_venue_out() -> None:
+    class Timeless(FakeSource):
+        async def fetch(self, addresses: Collection[Address]) -> Fetched:
+            fetched = await super().fetch(addresses)
+            return Fetched(fetched.slot, {**fetched.accounts, CLOCK: Account(PROGRAM, b"")})
+
+    snapshot = await market(Timeless()).snapshot([PAIR], budget=5)
+
+    assert {pool.error for pool in snapshot.dead} == {"the sysvar Clock is missing or too short"}

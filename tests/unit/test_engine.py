@@ -1,0 +1,195 @@
+"""The way of an order through the engine, over fakes."""
+
+from decimal import Decimal
+
+from sluice.engine import Deadline, Engine
+from sluice.errors import FailReason, Refusal, SwapRefused
+from sluice.markets.catalog import Catalog, ListedPool
+from sluice.markets.snapshot import Market
+from sluice.markets.tokens import Token
+from sluice.orders.model import OrderStatus
+from sluice.settlement.paper import PaperSettlement, paper_reference
+from sluice.venues.base import Accounts, Address, VenueName
+from tests.builders import SOL, USDC, buy, seqs
+from tests.fakes import (
+    FakeClock,
+    FakePublisher,
+    FakeSource,
+    FakeVenue,
+    FixedPool,
+    MemoryStore,
+)
+
+PAIR = frozenset({Address(SOL), Address(USDC)})
+TOKENS = (Token("SOL", Address(SOL), 9), Token("USDC", Address(USDC), 6))
+CPMM, DLMM = Address("cpmm"), Address("dlmm")
+WAY = [OrderStatus.PENDING, OrderStatus.ROUTING, OrderStatus.SUBMITTED, OrderStatus.CONFIRMED]
+
+
+class House:
+    """An engine over two venues, and everything around it."""
+
+    def __init__(self, cpmm: int | SwapRefused, dlmm: int | SwapRefused) -> None:
+        self.store, self.publisher, self.source = MemoryStore(), FakePublisher(), FakeSource()
+        answers = {VenueName.RAYDIUM_CPMM: (CPMM, cpmm), VenueName.METEORA_DLMM: (DLMM, dlmm)}
+        self.venues = {
+            name: FakeVenue(
+                name, {address: FixedPool(address, (Address(SOL), Address(USDC)), answer)}
+            )
+            for name, (address, answer) in answers.items()
+        }
+        pools = [ListedPool(PAIR, name, address) for name, (address, _) in answers.items()]
+        catalog = Catalog(TOKENS, pools)
+        market = Market(catalog, self.venues, self.source, venue_timeout=0.05)
+        self.engine = Engine(
+            self.store,
+            market,
+            catalog,
+            PaperSettlement(market),
+            self.publisher,
+            FakeClock(),
+            lease_seconds=60,
+        )
+
+
+def deadline() -> Deadline:
+    return Deadline(30)
+
+
+async def test_a_batch_is_filled_on_the_venue_that_pays_most() -> None:
+    house = House(cpmm=800_000_000, dlmm=790_000_000)
+    orders = [buy(), buy()]
+
+    outcome = await house.engine.execute(orders, deadline())
+
+    assert outcome.done == {order.id for order in orders}
+    assert outcome.retry == {}
+    for execution, order in zip(house.store.executions, orders, strict=True):
+        (fill,) = execution.fills
+        assert (fill.venue, fill.amount_in, fill.amount_out) == (
+            VenueName.RAYDIUM_CPMM,
+            100_000_000,
+            800_000_000,
+        )
+        assert fill.reference == paper_reference(order.id)
+        assert execution.events[-1].outcome.execution_price == Decimal(125)
+        assert len(execution.quotes) == 2
+
+
+async def test_every_status_change_is_published_once_and_in_order() -> None:
+    house = House(cpmm=800_000_000, dlmm=790_000_000)
+    orders = [buy(), buy()]
+
+    await house.engine.execute(orders, deadline())
+
+    for order in orders:
+        told = [event for event in house.publisher.events if event.order_id == order.id]
+        assert [event.status for event in told] == WAY
+        assert seqs(told) == [1, 2, 3, 4]
+
+
+async def test_a_failing_venue_does_not_stop_the_order() -> None:
+    house = House(cpmm=800_000_000, dlmm=790_000_000)
+    house.source.broken = {CPMM}
+
+    await house.engine.execute([buy()], deadline())
+
+    (execution,) = house.store.executions
+    assert execution.fills[0].venue == VenueName.METEORA_DLMM
+    assert {(q.pool, q.error) for q in execution.quotes if q.error} == {(CPMM, "HTTP 503")}
+
+
+async def test_an_order_without_a_route_fails_with_its_reason_and_no_fill() -> None:
+    refused = SwapRefused(Refusal.INSUFFICIENT_LIQUIDITY)
+    house = House(cpmm=refused, dlmm=refused)
+
+    await house.engine.execute([buy()], deadline())
+
+    (execution,) = house.store.executions
+    assert execution.fills == ()
+    assert [(e.status, e.outcome.reason) for e in execution.events] == [
+        (OrderStatus.FAILED, FailReason.INSUFFICIENT_LIQUIDITY)
+    ]
+
+
+async def test_the_fill_is_what_the_pool_pays_when_it_is_filled_not_when_it_was_quoted() -> None:
+    house = House(cpmm=800_000_000, dlmm=1)
+
+    class Moving(FakeVenue):
+        def decode(self, pool: Address, accounts: Accounts) -> FixedPool:
+            now = self.pools[pool]
+            self.pools[pool] = FixedPool(pool, now.mints, 700_000_000)
+            return now
+
+    before = house.venues[VenueName.RAYDIUM_CPMM]
+    house.venues[VenueName.RAYDIUM_CPMM] = Moving(before.name, before.pools)
+
+    await house.engine.execute([buy()], deadline())
+
+    (execution,) = house.store.executions
+    assert max(quote.amount_out or 0 for quote in execution.quotes) == 800_000_000
+    assert execution.fills[0].amount_out == 700_000_000
+
+
+async def test_a_pool_that_closes_between_quote_and_fill_fails_the_order() -> None:
+    house = House(cpmm=800_000_000, dlmm=1)
+
+    class Closing(FakeVenue):
+        def decode(self, pool: Address, accounts: Accounts) -> FixedPool:
+            now = self.pools[pool]
+            self.pools[pool] = FixedPool(pool, now.mints, SwapRefused(Refusal.POOL_DISABLED))
+            return now
+
+    before = house.venues[VenueName.RAYDIUM_CPMM]
+    house.venues[VenueName.RAYDIUM_CPMM] = Closing(before.name, before.pools)
+
+    await house.engine.execute([buy()], deadline())
+
+    (execution,) = house.store.executions
+    assert [(e.status, e.outcome.reason) for e in execution.events] == [
+        (OrderStatus.FAILED, FailReason.NO_ROUTE)
+    ]
+
+
+async def test_an_order_that_comes_twice_is_executed_once_and_told_again() -> None:
+    house = House(cpmm=800_000_000, dlmm=1)
+    order = buy()
+    await house.engine.execute([order], deadline())
+
+    again = await house.engine.execute([order], deadline())
+
+    assert again.done == {order.id}
+    assert len(house.store.executions) == 1
+    # The first worker may have died between its commit and its publish.
+    assert [event.status for event in house.publisher.events] == WAY + WAY
+
+
+async def test_a_busy_order_comes_again() -> None:
+    house = House(cpmm=1, dlmm=1)
+    order = buy()
+    house.store.busy = {order.id}
+
+    outcome = await house.engine.execute([order], deadline())
+
+    assert outcome.retry == {order.id: "leased by another worker"}
+    assert house.store.executions == []
+
+
+async def test_an_order_whose_lease_was_lost_comes_again_and_nothing_of_it_is_told() -> None:
+    house = House(cpmm=1, dlmm=1)
+    order = buy()
+    house.store.lost = {order.id}
+
+    outcome = await house.engine.execute([order], deadline())
+
+    assert outcome.done == frozenset()
+    assert list(outcome.retry) == [order.id]
+    assert seqs(house.publisher.events) == [1, 2]
+
+
+def test_a_paper_reference_is_the_same_for_an_order_and_for_no_other() -> None:
+    order, other = buy(), buy()
+
+    assert len({paper_reference(order.id) for _ in range(2)}) == 1
+    assert paper_reference(order.id) != paper_reference(other.id)
+    assert paper_reference(order.id).startswith("paper-")
