@@ -94,6 +94,7 @@ def _sam(home: Home, command: str, *arguments: str, environment: Mapping[str, st
                 cwd=PROJECT,
                 env=clean_environment(
                     SAM_CLI_TELEMETRY="0",
+                    TMPDIR=str(home.temporary),
                     # Else it keeps notes of this machine in the home directory.
                     __SAM_CLI_APP_DIR=str(home.path / "sam"),
                     **environment,

@@ -20,4 +20,5 @@ def function_log(gateway: int, function: str) -> list[str]:
     pages = logs.get_paginator("filter_log_events").paginate(
         logGroupName=f"/aws/lambda/{STACK_NAME}/{function}"
     )
-    return [event["message"].rstrip() for page in pages for event in page["events"]]
+    events = [event for page in pages for event in page["events"]]
+    return [event["message"].rstrip() for event in sorted(events, key=lambda e: e["timestamp"])]
