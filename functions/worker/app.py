@@ -1,8 +1,9 @@
 """SQS batch -> engine -> which messages must come again."""
 
 import asyncio
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import (
@@ -15,7 +16,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.config import WorkerConfig, load
-from sluice.engine import Deadline, Engine, bootstrap
+from sluice.engine import BatchOutcome, Deadline, Engine, bootstrap
 from sluice.observability import logger, metrics
 from sluice.orders.message import MessageInvalid, decode
 from sluice.orders.model import OrderTerms
@@ -34,13 +35,19 @@ def engine() -> Engine:
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Executes the batch as a whole; a message that is no order fails alone, up to the DLQ."""
     batch = Batch(event["Records"])
-    batch.execute(Deadline(context.get_remaining_time_in_millis() / 1000))
+    batch.execute(engine(), Deadline(context.get_remaining_time_in_millis() / 1000))
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
     return process_partial_response(event, batch.result, processor, context)
 
 
 class ComesAgain(Exception):
     """This message is not done with: SQS hands it out again, in the end to the DLQ."""
+
+
+class Executor(Protocol):
+    """What a batch needs of the engine."""
+
+    async def execute(self, terms: Sequence[OrderTerms], deadline: Deadline) -> BatchOutcome: ...
 
 
 class Batch:
@@ -55,12 +62,12 @@ class Batch:
             except MessageInvalid as invalid:
                 self._faults[record["messageId"]] = f"not an order: {invalid}"
 
-    def execute(self, deadline: Deadline) -> None:
+    def execute(self, engine: Executor, deadline: Deadline) -> None:
         """Runs the engine over all orders at once. Never raises: what failed comes again."""
         orders = list(self._orders.values())
         metrics.add_metric("OrdersReceived", MetricUnit.Count, len(orders))
         try:
-            retry = loop.run_until_complete(engine().execute(orders, deadline)).retry
+            retry = loop.run_until_complete(engine.execute(orders, deadline)).retry
         except Exception as error:
             # Whatever it was, nothing was lost: the messages are still in the queue.
             logger.exception("batch failed")

@@ -5,4 +5,4 @@ from aws_lambda_powertools import Logger, Metrics
 logger = Logger()
 """JSON lines; `order_id` is on every line that is about one order."""
 
-metrics = Metrics()
+metrics = Metrics(namespace="Sluice")

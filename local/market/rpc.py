@@ -1,0 +1,206 @@
+"""Solana JSON-RPC over the simulated market, as far as reading accounts needs it.
+
+Errors carry the codes and words of a real node: JSON-RPC's own, and for a slot not yet reached
+agave's -32016.
+"""
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from aiohttp import web
+from solders.pubkey import Pubkey
+
+from sluice.venues.base import Account, Address
+
+from .state import SLOTS_PER_EPOCH, Market
+
+SLOT_SECONDS: Final = 0.4
+MAX_KEYS: Final = 100
+COMMITMENTS: Final = ("processed", "confirmed", "finalized")
+VERSION: Final = "2.2.0"
+RENT_EXEMPT: Final = 2**64 - 1
+LAMPORTS: Final = 10**9
+
+PARSE_ERROR: Final = -32700
+INVALID_REQUEST: Final = -32600
+METHOD_NOT_FOUND: Final = -32601
+INVALID_PARAMS: Final = -32602
+MIN_SLOT_NOT_REACHED: Final = -32016
+
+MARKET: Final = web.AppKey("market", Market)
+
+
+class RpcError(Exception):
+    """What the caller did wrong, as JSON-RPC tells it."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def application(market: Market, *, trading: bool = True) -> web.Application:
+    """An app that answers at `/`; with `trading` the market moves on every 400 ms."""
+    app = web.Application(client_max_size=2**20)
+    app[MARKET] = market
+    app.router.add_post("/", _answer)
+    if trading:
+        app.cleanup_ctx.append(_trade)
+    return app
+
+
+async def _trade(app: web.Application) -> AsyncIterator[None]:
+    task = asyncio.create_task(_slots(app[MARKET]))
+    yield
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def _slots(market: Market) -> None:
+    due = time.monotonic()
+    while True:
+        due = max(due + SLOT_SECONDS, time.monotonic())
+        await asyncio.sleep(due - time.monotonic())
+        market.advance(int(time.time()))
+
+
+async def _answer(request: web.Request) -> web.Response:
+    market = request.app[MARKET]
+    try:
+        body = json.loads(await request.read())
+    except ValueError:
+        return web.json_response(_failure(None, RpcError(PARSE_ERROR, "Parse error")))
+    if not isinstance(body, list):
+        return web.json_response(_call(market, body))
+    if not body:
+        return web.json_response(_failure(None, RpcError(INVALID_REQUEST, "Invalid request")))
+    return web.json_response([_call(market, call) for call in body])
+
+
+def _call(market: Market, call: object) -> dict[str, Any]:
+    identity = call.get("id") if isinstance(call, dict) else None
+    try:
+        method, params = _parsed(call)
+        return {"jsonrpc": "2.0", "result": method(market, params), "id": identity}
+    except RpcError as error:
+        return _failure(identity, error)
+
+
+def _failure(identity: object, error: RpcError) -> dict[str, Any]:
+    told = {"code": error.code, "message": str(error)}
+    return {"jsonrpc": "2.0", "error": told, "id": identity}
+
+
+def _parsed(call: object) -> tuple["Method", list[Any]]:
+    if not isinstance(call, dict) or call.get("jsonrpc") != "2.0":
+        raise RpcError(INVALID_REQUEST, "Invalid request")
+    name = call.get("method")
+    if not isinstance(name, str):
+        raise RpcError(INVALID_REQUEST, "Invalid request")
+    if name not in METHODS:
+        raise RpcError(METHOD_NOT_FOUND, "Method not found")
+    params = call.get("params") or []
+    if not isinstance(params, list):
+        raise RpcError(INVALID_PARAMS, "Invalid params: expected a list")
+    return METHODS[name], params
+
+
+def _multiple_accounts(market: Market, params: list[Any]) -> dict[str, Any]:
+    keys = params[0] if params else None
+    if not isinstance(keys, list):
+        raise RpcError(INVALID_PARAMS, "Invalid params: expected a list of pubkeys")
+    if len(keys) > MAX_KEYS:
+        raise RpcError(INVALID_PARAMS, f"Too many inputs provided; max {MAX_KEYS}")
+    options = _options(market, params)
+    values = [_account(market, key, options) for key in keys]
+    return {"context": _context(market), "value": values}
+
+
+def _account_info(market: Market, params: list[Any]) -> dict[str, Any]:
+    if not params:
+        raise RpcError(INVALID_PARAMS, "Invalid params: expected a pubkey")
+    options = _options(market, params)
+    return {"context": _context(market), "value": _account(market, params[0], options)}
+
+
+def _options(market: Market, params: list[Any]) -> dict[str, Any]:
+    options = params[1] if len(params) > 1 and params[1] is not None else {}
+    if not isinstance(options, dict):
+        raise RpcError(INVALID_PARAMS, "Invalid params: expected a configuration object")
+    if options.get("encoding", "base64") != "base64":
+        raise RpcError(INVALID_PARAMS, "Invalid params: only base64 is served here")
+    if options.get("commitment", COMMITMENTS[0]) not in COMMITMENTS:
+        raise RpcError(INVALID_PARAMS, "Invalid params: unknown commitment")
+    least = options.get("minContextSlot", 0)
+    if not isinstance(least, int) or isinstance(least, bool):
+        raise RpcError(INVALID_PARAMS, "Invalid params: minContextSlot")
+    if least > market.slot:
+        raise RpcError(MIN_SLOT_NOT_REACHED, "Minimum context slot has not been reached")
+    return options
+
+
+def _account(market: Market, key: object, options: dict[str, Any]) -> dict[str, Any] | None:
+    account = market.accounts.get(_address(key))
+    return None if account is None else _rendered(account, options.get("dataSlice"))
+
+
+def _address(key: object) -> Address:
+    if not isinstance(key, str):
+        raise RpcError(INVALID_PARAMS, "Invalid params: expected a string")
+    try:
+        return Address(str(Pubkey.from_string(key)))
+    except ValueError as error:
+        raise RpcError(INVALID_PARAMS, "Invalid param: Invalid") from error
+
+
+def _rendered(account: Account, data_slice: object) -> dict[str, Any]:
+    data = account.data if data_slice is None else _sliced(account.data, data_slice)
+    return {
+        "data": [base64.b64encode(data).decode(), "base64"],
+        "executable": False,
+        "lamports": LAMPORTS,
+        "owner": account.owner,
+        "rentEpoch": RENT_EXEMPT,
+        "space": len(account.data),
+    }
+
+
+def _sliced(data: bytes, data_slice: object) -> bytes:
+    bounds = data_slice if isinstance(data_slice, dict) else {}
+    start, length = bounds.get("offset"), bounds.get("length")
+    if not (isinstance(start, int) and isinstance(length, int) and min(start, length) >= 0):
+        raise RpcError(INVALID_PARAMS, "Invalid params: dataSlice")
+    return data[start : start + length]
+
+
+def _context(market: Market) -> dict[str, Any]:
+    return {"apiVersion": VERSION, "slot": market.slot}
+
+
+def _epoch_info(market: Market, _: list[Any]) -> dict[str, Any]:
+    return {
+        "absoluteSlot": market.slot,
+        "blockHeight": market.slot,
+        "epoch": market.epoch,
+        "slotIndex": market.slot % SLOTS_PER_EPOCH,
+        "slotsInEpoch": SLOTS_PER_EPOCH,
+        "transactionCount": market.slot,
+    }
+
+
+Method = Callable[[Market, list[Any]], Any]
+
+METHODS: Final[dict[str, Method]] = {
+    "getMultipleAccounts": _multiple_accounts,
+    "getAccountInfo": _account_info,
+    "getSlot": lambda market, _: market.slot,
+    "getBlockHeight": lambda market, _: market.slot,
+    "getHealth": lambda market, _: "ok",
+    "getVersion": lambda market, _: {"feature-set": 0, "solana-core": VERSION},
+    "getEpochInfo": _epoch_info,
+}

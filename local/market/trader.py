@@ -1,0 +1,137 @@
+"""Who trades on the simulated market: chance, and an arbitrageur who follows a reference price.
+
+`step` is pure: the same state, slot and random generator give the same trades. Prices are quote
+per base in 64.64 fixed point.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import count
+from math import isqrt
+from random import Random
+from typing import Final
+
+from sluice.errors import SwapRefused
+from sluice.venues.base import Address, ChainClock, Pool, Trade
+from sluice.venues.integers import ceil_div
+from sluice.venues.meteora_dlmm import DlmmPool
+from sluice.venues.meteora_dlmm_bins import FEE_PRECISION
+from sluice.venues.raydium_cpmm import CpmmPool
+
+from .genesis import PAIRS, POOLS, PRICE_SCALE, CpmmSpec, PairSpec, PoolSpec, address_of
+
+MILLION: Final = 1_000_000
+WIDEST_SWING: Final = 60_000
+"""How far, in millionths, a reference price may stray from where it started."""
+LARGEST_STEP: Final = 900
+PULL: Final = 400
+"""A reference is drawn back by one part in so many of its offset, each slot."""
+NOISE_PERCENT: Final = 35
+ARBITRAGE_PERCENT: Final = 30
+NOISE_PARTS: Final = (2, 2_000)
+"""Noise is from a half to a 2,000th of a pool's unit of depth: a bin, or 1 % of a CPMM reserve."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All pools, and each pair's reference price as an offset from its start in millionths."""
+
+    pools: Mapping[Address, Pool]
+    offsets: Mapping[str, int]
+
+
+def opening(pools: Mapping[Address, Pool]) -> State:
+    """The state before the first slot."""
+    return State(pools, {pair.name: 0 for pair in PAIRS})
+
+
+def reference(state: State, pair: PairSpec) -> int:
+    """The price that the arbitrageur believes in."""
+    return pair.fixed_price * (MILLION + state.offsets[pair.name]) // MILLION
+
+
+def step(state: State, clock: ChainClock, rng: Random) -> State:
+    """The state after one slot: references drift, some trade by chance, some towards them."""
+    state = replace(
+        state, offsets={name: _drift(offset, rng) for name, offset in state.offsets.items()}
+    )
+    pools = dict(state.pools)
+    for spec in POOLS:
+        address = address_of(spec)
+        if rng.randrange(100) < NOISE_PERCENT:
+            pools[address] = _after(pools[address], _noise(spec, rng), clock)
+        if rng.randrange(100) < ARBITRAGE_PERCENT:
+            wanted = _towards(pools[address], spec.pair, reference(state, spec.pair))
+            if wanted is not None:
+                part = replace(wanted, amount=wanted.amount * rng.randint(30, 100) // 100)
+                pools[address] = _after(pools[address], part, clock)
+    return replace(state, pools=pools)
+
+
+def _drift(offset: int, rng: Random) -> int:
+    moved = offset + rng.randint(-LARGEST_STEP, LARGEST_STEP) - offset // PULL
+    return max(-WIDEST_SWING, min(WIDEST_SWING, moved))
+
+
+def _after(pool: Pool, trade: Trade, clock: ChainClock) -> Pool:
+    try:
+        return pool.swap(trade, clock)[1]
+    except SwapRefused:
+        return pool
+
+
+def _noise(spec: PoolSpec, rng: Random) -> Trade:
+    unit = _depth_unit(spec)
+    amount = unit // rng.randint(*NOISE_PARTS)
+    if rng.randrange(2):
+        return Trade(spec.pair.base.mint, amount)
+    return Trade(spec.pair.quote.mint, amount * spec.pair.fixed_price >> PRICE_SCALE)
+
+
+def _depth_unit(spec: PoolSpec) -> int:
+    whole = spec.depth * spec.pair.base.unit
+    return whole // 100 if isinstance(spec, CpmmSpec) else whole
+
+
+def _towards(pool: Pool, pair: PairSpec, price: int) -> Trade | None:
+    """The trade that brings `pool` to `price`, None where its fee would eat the gain."""
+    if isinstance(pool, CpmmPool):
+        return _towards_cpmm(pool, pair, price)
+    if isinstance(pool, DlmmPool):
+        return _towards_dlmm(pool, pair, price)
+    return None
+
+
+def _towards_cpmm(pool: CpmmPool, pair: PairSpec, price: int) -> Trade | None:
+    """Reserves x, y at price p satisfy x = sqrt(k / p), y = sqrt(k * p)."""
+    base = pool.mints.index(pair.base.mint)
+    x, y = pool.reserves[base], pool.reserves[1 - base]
+    margin = price * pool.rates.trade // MILLION
+    if y << PRICE_SCALE > x * (price + margin):
+        return _trade(pair.base.mint, isqrt((x * y << PRICE_SCALE) // price) - x)
+    if y << PRICE_SCALE < x * (price - margin):
+        return _trade(pair.quote.mint, isqrt(x * y * price >> PRICE_SCALE) - y)
+    return None
+
+
+def _towards_dlmm(pool: DlmmPool, pair: PairSpec, price: int) -> Trade | None:
+    """Empties every bin that sells base below the price, or else every bin that buys it above."""
+    margin = price * pool.terms.base_rate // FEE_PRECISION
+    cost = 0
+    for bin_id in count(pool.active_id):
+        held = pool.bins.get(bin_id)
+        if held is None or held.price + margin >= price:
+            break
+        cost += ceil_div(held.amount_x * held.price, 1 << PRICE_SCALE)
+    if cost:
+        return Trade(pair.quote.mint, cost)
+    for bin_id in count(pool.active_id, -1):
+        held = pool.bins.get(bin_id)
+        if held is None or held.price - margin <= price:
+            break
+        cost += (held.amount_y << PRICE_SCALE) // held.price
+    return _trade(pair.base.mint, cost)
+
+
+def _trade(mint: Address, amount: int) -> Trade | None:
+    return Trade(mint, amount) if amount > 0 else None

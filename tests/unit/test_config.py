@@ -1,0 +1,30 @@
+"""The environment of each function."""
+
+import pytest
+from pydantic import ValidationError
+
+from sluice.config import ApiConfig, WorkerConfig, load
+
+WORKER = {
+    "DATABASE_URL": "postgresql://postgres@127.0.0.1/x",
+    "VALKEY_URL": "redis://127.0.0.1",
+    "SOLANA_RPC_URL": "http://127.0.0.1:8899",
+}
+
+
+def test_a_function_reads_what_it_needs_and_no_more() -> None:
+    config = load(WorkerConfig, {**WORKER, "LEASE_SECONDS": "7", "PATH": "/bin"})
+
+    assert (config.LEASE_SECONDS, config.MARKETS) == (7, "mainnet")
+
+
+def test_every_missing_variable_is_named() -> None:
+    with pytest.raises(ValidationError) as error:
+        load(ApiConfig, {"VALKEY_URL": ""})
+
+    assert {fault["loc"][0] for fault in error.value.errors()} == {
+        "ORDERS_QUEUE_URL",
+        "VALKEY_URL",
+        "DATABASE_URL",
+        "SOLANA_RPC_URL",
+    }
