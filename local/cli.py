@@ -101,7 +101,8 @@ def _show_first_order(running: stack.Stack, progress: Progress) -> None:
     for step in first_order.place(running.http, running.websocket):
         facts = ("venue", "executionPrice", "txHash", "reason")
         detail = "  ".join(str(step.event[fact]) for fact in facts if step.event.get(fact))
-        progress.console.print(f"  {step.after_ms:>5} ms  {step.event['status']:<10} {detail}")
+        line = f"  {step.after_ms:>5} ms  {step.event['status']:<10} {detail}"
+        progress.console.print(line.rstrip(), soft_wrap=True)
 
 
 def _show_doors(running: stack.Stack, progress: Progress) -> None:

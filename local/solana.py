@@ -3,6 +3,7 @@
 import sys
 
 from . import http
+from .home import PROJECT
 from .ports import HOST
 from .processes import Part
 
@@ -22,6 +23,8 @@ def part(port: int) -> Part:
             *("--host", HOST, "--port", str(port), "--seed", str(SEED)),
         ),
         ready=lambda: healthy(url(port)),
+        # Its pools are our own venues', which are not installed anywhere.
+        environment={"PYTHONPATH": str(PROJECT / "layers/engine/python")},
     )
 
 
