@@ -90,6 +90,13 @@ class CpmmPool:
         """Token 0 and token 1."""
         return self.tokens[0].address, self.tokens[1].address
 
+    @property
+    def reserves(self) -> Pair:
+        """The vaults' balances less the fees owed: `states/pool.rs`, `vault_amount_without_fee`."""
+        owed = zip(self.protocol_fees, self.fund_fees, self.creator_fees, strict=True)
+        owed_0, owed_1 = map(sum, owed)
+        return self.vaults[0] - owed_0, self.vaults[1] - owed_1
+
     def quote(self, trade: Trade, clock: ChainClock) -> Quote:
         """What the program would move for `trade` at `clock`, in base units.
 
@@ -131,15 +138,11 @@ class CpmmPool:
         return written
 
     def _side(self, index: int) -> Side:
-        other = 1 - index
-        reserves = [
-            self.vaults[i] - self.protocol_fees[i] - self.fund_fees[i] - self.creator_fees[i]
-            for i in (index, other)
-        ]
+        other, reserves = 1 - index, self.reserves
         return Side(
             position=index,
-            reserve_in=reserves[0],
-            reserve_out=reserves[1],
+            reserve_in=reserves[index],
+            reserve_out=reserves[other],
             room=_room(self.tokens[index], self.vaults[index]),
             creator_on_input=self.creator_fee_on in (CREATOR_FEE_ON_INPUT, index + 1),
             mint_in=self.tokens[index],
