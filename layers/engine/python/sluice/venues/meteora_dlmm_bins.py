@@ -57,16 +57,12 @@ class FeeCurve(NamedTuple):
 
 
 class Fill(NamedTuple):
-    """What one bin took in (`net` of fees) and gave out (`gross`), its fee, and what was asked.
-
-    `rounding` is what the bin gave beyond the amount asked of an exact-out swap.
-    """
+    """What one bin took in (`net` of a fee on the input) and gave out, a fee on that included."""
 
     rung: Rung
     net: int
     gross: int
     fee: int
-    rounding: int
 
 
 class Walk(NamedTuple):
@@ -133,7 +129,7 @@ def walk_in(
         if not fee_on_input:
             fee = ceil_div(gross * rate, FEE_PRECISION)
         if fills is not None:
-            fills.append(Fill(rung, net, gross, fee, 0))
+            fills.append(Fill(rung, net, gross, fee))
         left -= spent
         bought += gross if fee_on_input else gross - fee
         paid += fee
@@ -175,10 +171,9 @@ def walk_out(
         else:
             fee = ceil_div(gross * rate, FEE_PRECISION)
             received, added = gross - fee, 0
-        rounding = max(received - wanted, 0)
         if fills is not None:
-            fills.append(Fill(rung, net, gross, fee, rounding))
-        wanted -= received - rounding
+            fills.append(Fill(rung, net, gross, fee))
+        wanted -= min(received, wanted)
         spent += net + added
         paid += fee
         if spent > U64_MAX:
