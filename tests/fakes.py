@@ -95,6 +95,10 @@ class FixedPool:
     mints: tuple[Address, Address]
     answer: int | SwapRefused
 
+    @property
+    def price_x64(self) -> int:
+        return 1 << 64
+
     def quote(self, trade: Trade, clock: ChainClock) -> Quote:
         if isinstance(self.answer, SwapRefused):
             raise self.answer

@@ -2,16 +2,18 @@
 
     python tests/data/compact_vectors.py SOURCE_FOLDER
 
-One `<venue>.xz` per venue: a line of JSON, then the raw bytes of all accounts, one after the other.
+One `<venue>.xz` per `<venue>.json.gz` with pools of our own: a line of JSON, then the raw bytes of
+all accounts, one after the other.
 
     {"program", "pools": [{"name", "pool", "mints": [first, second],
         "accounts": [[address, owner, length]],
         "cases": [[clock, [swap]]], "chain": [[clock, swap]]}]}
 
 `clock` is [slot, unix time, epoch]. `swap` is [input, kind, amount, other]: `input` 0 or 1 names
-the mint paid in, `kind` 0 is exact in and 1 exact out, `amount` is what that fixes and `other`
-what the program moved on the other side; `other` is missing where the program refused.
-Accounts that no quote reads (price oracles) are left out.
+the mint paid in, `kind` 0 is exact in, 1 exact out and 2 partial fill, `amount` is what that fixes
+and `other` what the program moved on the other side (of a partial fill both, in and out); `other`
+is missing where the program refused. Pools that are not ours to publish (`own`) are left out, and
+so are accounts that no quote reads (price oracles).
 """
 
 import base64
@@ -22,7 +24,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-VENUES = ("raydium_cpmm", "meteora_dlmm")
+KINDS = ("exact_in", "exact_out", "partial_fill")
+MOVED = (("amountOut",), ("amountIn",), ("amountIn", "amountOut"))
 ORACLE_LENGTHS = (4075, 3232)
 
 
@@ -31,17 +34,16 @@ def _clock(clock: dict[str, int]) -> list[int]:
 
 
 def _swap(swap: dict[str, Any], mints: list[str]) -> list[int]:
-    exact_out = swap["kind"] == "exact_out"
-    row = [mints.index(swap["input"]), int(exact_out), swap["amount"]]
-    return row if "error" in swap else [*row, swap["amountIn" if exact_out else "amountOut"]]
+    kind = KINDS.index(swap["kind"])
+    moved = [] if "error" in swap else [swap[amount] for amount in MOVED[kind]]
+    return [mints.index(swap["input"]), kind, swap["amount"], *moved]
 
 
-def _compact(source: Path) -> bytes:
-    full = json.loads(gzip.decompress(source.read_bytes()))
+def _compact(full: dict[str, Any]) -> bytes:
     pools, blob = [], bytearray()
     for pool in full["pools"]:
         if not pool["own"]:
-            raise SystemExit(f"{pool['name']} is not ours to publish")
+            continue
         accounts = []
         for address, account in pool["accounts"].items():
             data = base64.b64decode(account["data"])
@@ -67,8 +69,10 @@ def _compact(source: Path) -> bytes:
 
 
 if __name__ == "__main__":
-    for venue in VENUES:
-        packed = lzma.compress(
-            _compact(Path(sys.argv[1]) / f"{venue}.json.gz"), preset=9 | lzma.PRESET_EXTREME
-        )
-        Path(__file__).with_name(f"{venue}.xz").write_bytes(packed)
+    for source in sorted(Path(sys.argv[1]).glob("*.json.gz")):
+        full = json.loads(gzip.decompress(source.read_bytes()))
+        if not any(pool["own"] for pool in full["pools"]):
+            continue
+        packed = lzma.compress(_compact(full), preset=9 | lzma.PRESET_EXTREME)
+        stem = source.name.removesuffix(".json.gz")
+        Path(__file__).with_name(f"{stem}.xz").write_bytes(packed)

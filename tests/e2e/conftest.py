@@ -13,7 +13,9 @@ from local.stack import Stack, running
 def stack() -> Iterator[Stack]:
     """As `make up` leaves it: a first order has gone all the way."""
     with running() as stack:
-        assert [step.event["status"] for step in first_order.place(stack.http, stack.websocket)] == [
+        assert [
+            step.event["status"] for step in first_order.place(stack.http, stack.websocket)
+        ] == [
             "PENDING",
             "ROUTING",
             "SUBMITTED",

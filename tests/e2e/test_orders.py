@@ -17,8 +17,20 @@ from local.stack import Stack
 
 pytestmark = pytest.mark.e2e
 
-BUY = {"type": "MARKET", "side": "BUY", "tokenIn": "USDC", "tokenOut": "SOL", "amount": 100}
-SELL = {"type": "MARKET", "side": "SELL", "tokenIn": "SOL", "tokenOut": "USDC", "amount": "0.7"}
+BUY: dict[str, Any] = {
+    "type": "MARKET",
+    "side": "BUY",
+    "tokenIn": "USDC",
+    "tokenOut": "SOL",
+    "amount": 100,
+}
+SELL: dict[str, Any] = {
+    "type": "MARKET",
+    "side": "SELL",
+    "tokenIn": "SOL",
+    "tokenOut": "USDC",
+    "amount": "0.7",
+}
 WAY = ["PENDING", "ROUTING", "SUBMITTED", "CONFIRMED"]
 
 
@@ -79,7 +91,7 @@ async def test_the_order_went_to_the_pool_that_quoted_most(
     stack: Stack, http: aiohttp.ClientSession
 ) -> None:
     async with connect(stack.websocket) as socket:
-        order_ids = {await post(http, stack, order) for order in [BUY, SELL] * 5}
+        order_ids = {await post(http, stack, order) for order in (BUY, SELL) * 5}
         async for _ in told(socket, order_ids, 4 * len(order_ids), 10):
             pass
 

@@ -24,6 +24,7 @@ from sluice.venues.base import (
 )
 
 DATA = Path(__file__).parents[2] / "data"
+KINDS = (SwapKind.EXACT_IN, SwapKind.EXACT_OUT, SwapKind.PARTIAL_FILL)
 Amounts = tuple[int, int]
 
 
@@ -57,8 +58,13 @@ class PoolVector:
 
 @cache
 def load(name: VenueName) -> tuple[PoolVector, ...]:
-    """All pools of one venue."""
-    raw = lzma.decompress((DATA / f"{name.lower()}.xz").read_bytes())
+    """All pools of one venue, from each file whose name begins with the venue's."""
+    files = sorted(DATA.glob(f"{name.lower()}*.xz"))
+    return tuple(pool for file in files for pool in _read(name, file))
+
+
+def _read(name: VenueName, file: Path) -> tuple[PoolVector, ...]:
+    raw = lzma.decompress(file.read_bytes())
     head, _, blob = raw.partition(b"\n")
     pools, at = [], 0
     for entry in json.loads(head)["pools"]:
@@ -90,9 +96,14 @@ def every_pool() -> tuple[PoolVector, ...]:
 
 
 def _observed(clock: list[int], swap: list[int], mints: list[Any]) -> Observed:
-    mint, exact_out, amount = swap[:3]
-    kind = SwapKind.EXACT_OUT if exact_out else SwapKind.EXACT_IN
-    moved = None
-    if len(swap) > 3:
-        moved = (swap[3], amount) if exact_out else (amount, swap[3])
-    return Observed(ChainClock(*clock), Trade(Address(mints[mint]), amount, kind), moved)
+    mint, kind, amount, *moved = swap
+    trade = Trade(Address(mints[mint]), amount, KINDS[kind])
+    match trade.kind, moved:
+        case SwapKind.EXACT_IN, [amount_out]:
+            return Observed(ChainClock(*clock), trade, (amount, amount_out))
+        case SwapKind.EXACT_OUT, [amount_in]:
+            return Observed(ChainClock(*clock), trade, (amount_in, amount))
+        case SwapKind.PARTIAL_FILL, [amount_in, amount_out]:
+            return Observed(ChainClock(*clock), trade, (amount_in, amount_out))
+        case _:
+            return Observed(ChainClock(*clock), trade, None)

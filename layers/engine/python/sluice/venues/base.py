@@ -36,8 +36,12 @@ class ChainClock:
 class VenueName(StrEnum):
     """Names shown to clients and stored in Postgres (enum `venue`)."""
 
+    RAYDIUM_AMM_V4 = "RAYDIUM_AMM_V4"
     RAYDIUM_CPMM = "RAYDIUM_CPMM"
+    RAYDIUM_CLMM = "RAYDIUM_CLMM"
     METEORA_DLMM = "METEORA_DLMM"
+    METEORA_DAMM_V2 = "METEORA_DAMM_V2"
+    METEORA_DAMM_V1 = "METEORA_DAMM_V1"
 
 
 class SwapKind(StrEnum):
@@ -45,6 +49,8 @@ class SwapKind(StrEnum):
 
     EXACT_IN = "exact_in"
     EXACT_OUT = "exact_out"
+    PARTIAL_FILL = "partial_fill"
+    """At most `amount` is paid in; only some programs know it, the others refuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,14 @@ class Pool(Protocol):
 
     @property
     def mints(self) -> tuple[Address, Address]: ...
+
+    @property
+    def price_x64(self) -> int:
+        """The spot price: base units of `mints[1]` per base unit of `mints[0]`, Q64.64, no fees.
+
+        Zero where the pool has no price, because it is empty.
+        """
+        ...
 
     def quote(self, trade: Trade, clock: ChainClock) -> Quote:
         """The exact on-chain result of `trade`; raises `SwapRefused` where the program refuses."""

@@ -124,6 +124,11 @@ class DlmmPool:
         """Token x and token y."""
         return self.tokens[0].address, self.tokens[1].address
 
+    @property
+    def price_x64(self) -> int:
+        """Token y per token x, of the active bin."""
+        return price_of(self.active_id, self.terms.bin_step)
+
     def quote(self, trade: Trade, clock: ChainClock) -> Quote:
         """What the program would move for `trade` at `clock`, in base units.
 
@@ -246,6 +251,8 @@ class DlmmPool:
         if not 0 < trade.amount <= U64_MAX:
             refusal = Refusal.OVERFLOW if trade.amount > 0 else Refusal.ZERO_AMOUNT
             raise SwapRefused(refusal, f"amount {trade.amount}")
+        if trade.kind is SwapKind.PARTIAL_FILL:
+            raise SwapRefused(Refusal.UNSUPPORTED, "the program fills all or nothing")
         if not terms.supported:
             raise SwapRefused(Refusal.UNSUPPORTED, "pair, function or fee type is unknown")
         if not terms.enabled:

@@ -97,6 +97,12 @@ class CpmmPool:
         owed_0, owed_1 = map(sum, owed)
         return self.vaults[0] - owed_0, self.vaults[1] - owed_1
 
+    @property
+    def price_x64(self) -> int:
+        """Token 1 per token 0, from the reserves."""
+        reserve_0, reserve_1 = self.reserves
+        return (reserve_1 << 64) // reserve_0 if reserve_0 > 0 < reserve_1 else 0
+
     def quote(self, trade: Trade, clock: ChainClock) -> Quote:
         """What the program would move for `trade` at `clock`, in base units.
 
@@ -181,6 +187,8 @@ class CpmmPool:
         if not 0 < trade.amount <= U64_MAX:
             refusal = Refusal.OVERFLOW if trade.amount > 0 else Refusal.ZERO_AMOUNT
             raise SwapRefused(refusal, f"amount {trade.amount}")
+        if trade.kind is SwapKind.PARTIAL_FILL:
+            raise SwapRefused(Refusal.UNSUPPORTED, "the program fills all or nothing")
         if not self.enabled:
             raise SwapRefused(Refusal.POOL_DISABLED)
         if clock.unix_timestamp < self.open_time:
