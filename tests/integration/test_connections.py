@@ -31,7 +31,7 @@ class Gateway:
 def valkey(valkey_server: str) -> Iterator[Redis]:
     with Redis.from_url(valkey_server, decode_responses=True) as client:
         client.flushall()
-        client.set(RELAY_LEASE, "a relay")
+        client.set(RELAY_LEASE, "a relay", ex=5)
         yield client
 
 

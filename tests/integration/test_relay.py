@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from sluice.orders.model import OrderEvent, OrderStatus
 from sluice.streaming.publish import ValkeyPublisher
 from sluice.streaming.registry import Connection, Registry
 from sluice.streaming.relay import Relay
-from sluice.streaming.valkey import RELAY_LEASE, RELAY_SERVED, Valkey, connect
+from sluice.streaming.valkey import RELAY_ENDS, RELAY_LEASE, RELAY_SERVED, Valkey, connect
 from tests.builders import buy, seqs
 from tests.fakes import FakeHistory, FakePoster
 
@@ -251,6 +252,19 @@ async def test_a_relay_with_nobody_to_serve_leaves(
 
 async def test_the_first_connection_hears_that_no_relay_serves(client: Valkey) -> None:
     assert not await Registry(client).opened(connection("a1"))
+
+
+async def test_a_relay_that_died_is_missed_by_the_next_connection_and_replaced(
+    client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
+) -> None:
+    await client.set(RELAY_LEASE, "of a dead relay", px=2000)
+    await client.set(RELAY_ENDS, int((time.time() + 600) * 1000))
+
+    assert not await Registry(client).opened(connection("a1"))
+    order = events()
+    history.written = [(datetime.now(UTC), event) for event in order]
+    async with running(valkey_server, history, poster):
+        await until(received(poster, "a1", 4))
 
 
 async def test_publishing_to_a_valkey_that_is_gone_does_not_raise() -> None:

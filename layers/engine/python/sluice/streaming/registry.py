@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from .lease import renewed_lately
 from .valkey import CONNECTIONS, CONNECTIONS_CHANGED, RELAY_LEASE, Valkey
 
 
@@ -23,15 +24,15 @@ class Registry:
         self._valkey = valkey
 
     async def opened(self, connection: Connection) -> bool:
-        """Registers a connection; whether a relay is there to serve it."""
+        """Registers a connection; whether a living relay is there to serve it."""
         record = _record(connection)
         pipeline = self._valkey.pipeline(transaction=False)
         pipeline.hset(CONNECTIONS, connection.id, record)
         pipeline.publish(CONNECTIONS_CHANGED, json.dumps({"id": connection.id, "opened": record}))
         # Asked last: a relay that leaves gives up its lease first and then looks for newcomers.
-        pipeline.exists(RELAY_LEASE)
-        *_, served = await pipeline.execute()
-        return bool(served)
+        pipeline.pttl(RELAY_LEASE)
+        *_, lease_left_ms = await pipeline.execute()
+        return renewed_lately(lease_left_ms)
 
     async def closed(self, connection_id: str) -> None:
         """Forgets a connection; nothing happens if it is not known."""

@@ -20,21 +20,12 @@ from redis.exceptions import LockError, RedisError
 
 from sluice.orders.model import OrderEvent
 
+from .lease import LEASE_SECONDS, TICK_SECONDS, healthy, lease_of
 from .poster import Poster
 from .registry import Connection, Registry, changed
 from .sender import QUEUE_LIMIT, Sender
-from .valkey import (
-    CONNECTIONS_CHANGED,
-    ORDER_EVENTS,
-    RELAY_ENDS,
-    RELAY_LEASE,
-    RELAY_SERVED,
-    Valkey,
-)
+from .valkey import CONNECTIONS_CHANGED, ORDER_EVENTS, RELAY_ENDS, RELAY_SERVED, Valkey
 
-LEASE_SECONDS = 10.0
-TICK_SECONDS = 1.0
-"""How often the lease is renewed and progress noted."""
 POLL_SECONDS = 0.2
 SUBSCRIBE_SECONDS = 2.0
 STANDBY_SECONDS = 75.0
@@ -92,7 +83,7 @@ class Relay:
         starts the next one starts over.
         """
         ends = time.monotonic() + seconds
-        lease = Lock(self._valkey, RELAY_LEASE, timeout=LEASE_SECONDS, thread_local=False)
+        lease = lease_of(self._valkey)
         async with self._valkey.pubsub() as pubsub:
             await _subscribe(pubsub)
             while await self._lead(lease, ends):
@@ -106,11 +97,13 @@ class Relay:
         return Left.NOT_NEEDED.value
 
     async def _lead(self, lease: Lock, ends: float) -> bool:
-        """Whether the lease was had, at once or when the relay that holds it left."""
+        """Whether the lease was had, at once or when the relay that holds it left or died."""
         if await lease.acquire(blocking=False):
             return True
-        holder_ends = float(await self._valkey.get(RELAY_ENDS) or 0) / 1000
-        wait = holder_ends - time.time() + LEASE_SECONDS
+        wait = LEASE_SECONDS
+        if await healthy(self._valkey):
+            holder_ends = float(await self._valkey.get(RELAY_ENDS) or 0) / 1000
+            wait += holder_ends - time.time()
         if wait > STANDBY_SECONDS:
             return False
         patience = max(0.0, min(wait, ends - time.monotonic()))
