@@ -128,11 +128,14 @@ class FakeVenue:
 
 @dataclass
 class FakeSource:
-    """Has every account; can be told to be slow, or to fail, for some of them."""
+    """Has every account; can be told to be slow or to fail for some, and to change."""
 
     slow: set[Address] = field(default_factory=set)
     broken: set[Address] = field(default_factory=set)
     calls: list[frozenset[Address]] = field(default_factory=list)
+    state: bytes = b""
+    moving: bool = False
+    slot: int = 7
 
     async def fetch(self, addresses: Collection[Address]) -> Fetched:
         self.calls.append(frozenset(addresses))
@@ -141,8 +144,10 @@ class FakeSource:
         if self.broken & set(addresses):
             raise SourceUnavailable("HTTP 503")
         clock = Account(PROGRAM, bytes(40))
-        accounts = {a: clock if a == CLOCK else Account(PROGRAM, b"") for a in addresses}
-        return Fetched(7, accounts)
+        if self.moving:
+            self.state = str(len(self.calls)).encode()
+        held = Account(PROGRAM, self.state)
+        return Fetched(self.slot, {a: clock if a == CLOCK else held for a in addresses})
 
 
 @dataclass

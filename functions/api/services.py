@@ -13,7 +13,7 @@ from sluice.streaming.valkey import Valkey, connect
 from .views import Presenter
 
 if TYPE_CHECKING:
-    from sluice.markets.accounts import RpcAccounts
+    from sluice.markets.rpc import RpcAccounts
     from sluice.orders.store import PostgresStore
 
 
@@ -52,6 +52,6 @@ class Services:
 
     @cached_property
     def rpc(self) -> "RpcAccounts":
-        from sluice.markets.accounts import RpcAccounts
+        from sluice.markets.live import rpcs
 
-        return RpcAccounts(self.config.SOLANA_RPC_URL)
+        return rpcs(self.config.SOLANA_RPC_URL)[0]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from sluice.observability import metrics
 from sluice.orders.message import encode
 from tests.builders import buy
 from tests.http import Context
@@ -23,6 +24,8 @@ def environment(
     monkeypatch.setenv("SOLANA_RPC_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("MARKETS", "simulated")
     app.engine.cache_clear()
+    # Engines of other tests have counted, too.
+    metrics.clear_metrics()
     yield
     app.engine.cache_clear()
 

@@ -1,6 +1,7 @@
 """The way of an order through the engine, over fakes."""
 
 from decimal import Decimal
+from itertools import count
 
 from sluice.engine import Deadline, Engine
 from sluice.errors import FailReason, Refusal, SwapRefused
@@ -30,7 +31,8 @@ class House:
     """An engine over two venues, and everything around it."""
 
     def __init__(self, cpmm: int | SwapRefused, dlmm: int | SwapRefused) -> None:
-        self.store, self.publisher, self.source = MemoryStore(), FakePublisher(), FakeSource()
+        self.store, self.publisher = MemoryStore(), FakePublisher()
+        self.source = FakeSource(moving=True)
         answers = {VenueName.RAYDIUM_CPMM: (CPMM, cpmm), VenueName.METEORA_DLMM: (DLMM, dlmm)}
         self.venues = {
             name: FakeVenue(
@@ -40,7 +42,14 @@ class House:
         }
         pools = [ListedPool(PAIR, name, address) for name, (address, _) in answers.items()]
         catalog = Catalog(TOKENS, pools)
-        market = Market(catalog, self.venues, self.source, venue_timeout=0.05)
+        market = Market(
+            catalog,
+            self.venues,
+            self.source,
+            venue_timeout=0.05,
+            monotonic=count().__next__,
+            wall=lambda: 0.0,
+        )
         self.engine = Engine(
             self.store,
             market,

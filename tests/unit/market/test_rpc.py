@@ -16,7 +16,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from local.market.genesis import POOLS, address_of
 from local.market.rpc import application
 from local.market.state import CLOCK, Market
-from sluice.markets.accounts import RpcAccounts, SourceUnavailable
+from sluice.markets.accounts import SourceUnavailable
+from sluice.markets.rpc import RpcAccounts
 from sluice.venues.base import Address
 
 SLOT = 400_000_000

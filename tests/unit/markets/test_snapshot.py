@@ -1,11 +1,13 @@
 """Asking all venues at once, and doing without one that is late or broken."""
 
 import asyncio
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 
 import pytest
 
-from sluice.markets.accounts import Fetched
+from sluice.errors import AccountInvalid
+from sluice.markets.accounts import AccountSource, Fetched
 from sluice.markets.catalog import Catalog, ListedPool
 from sluice.markets.clock import CLOCK
 from sluice.markets.snapshot import Market
@@ -32,12 +34,17 @@ def source() -> FakeSource:
     return FakeSource()
 
 
-def market(source: FakeSource, *, venue_timeout: float = 5.0) -> Market:
+def market(
+    source: AccountSource,
+    *,
+    venue_timeout: float = 5.0,
+    clock: Callable[[], float] = time.monotonic,
+) -> Market:
     venues = {
         VenueName.RAYDIUM_CPMM: venue(VenueName.RAYDIUM_CPMM, CPMM),
         VenueName.METEORA_DLMM: venue(VenueName.METEORA_DLMM, DLMM),
     }
-    return Market(Catalog(TOKENS, LISTED), venues, source, venue_timeout)
+    return Market(Catalog(TOKENS, LISTED), venues, source, venue_timeout, clock, wall=lambda: 0.0)
 
 
 async def test_every_listed_pool_of_the_pair_is_there_with_its_slot(source: FakeSource) -> None:
@@ -100,9 +107,15 @@ async def test_what_a_pool_needs_is_learned_once(source: FakeSource) -> None:
             named = {Address("vault")} if accounts.get(pool) else set()
             return frozenset({pool} | named)
 
-    needy = Needy(VenueName.RAYDIUM_CPMM, {CPMM: FixedPool(CPMM, (Address(SOL), Address(USDC)), 7)})
+    needy = Needy(VenueName.RAYDIUM_CPMM, venue(VenueName.RAYDIUM_CPMM, CPMM).pools)
+    slots = iter([0.0, 0.0, 1.0, 1.0, 2.0, 2.0])
     alone = Market(
-        Catalog(TOKENS, LISTED[:1]), {VenueName.RAYDIUM_CPMM: needy}, source, venue_timeout=5
+        Catalog(TOKENS, LISTED[:1]),
+        {VenueName.RAYDIUM_CPMM: needy},
+        source,
+        5.0,
+        lambda: next(slots),
+        wall=lambda: 0.0,
     )
 
     for _ in range(3):
@@ -110,6 +123,83 @@ async def test_what_a_pool_needs_is_learned_once(source: FakeSource) -> None:
 
     whole = {CPMM, Address("vault"), CLOCK}
     assert source.calls == [{CPMM, CLOCK}, whole, whole, whole]
+
+
+async def test_within_one_slot_nothing_is_asked_again(source: FakeSource) -> None:
+    now = 0.0
+    warm = market(source, clock=lambda: now)
+
+    first = await warm.snapshot([PAIR], budget=5)
+    now = 0.39
+    assert await warm.snapshot([PAIR], budget=5) == first
+    calls = len(source.calls)
+    now = 0.41
+    await warm.snapshot([PAIR], budget=5)
+
+    assert len(source.calls) > calls == 2
+
+
+async def test_accounts_that_did_not_change_are_not_decoded_again(source: FakeSource) -> None:
+    class Counting(FakeVenue):
+        decoded = 0
+
+        def decode(self, pool: Address, accounts: Accounts) -> FixedPool:
+            Counting.decoded += 1
+            return super().decode(pool, accounts)
+
+    counting = Counting(VenueName.RAYDIUM_CPMM, venue(VenueName.RAYDIUM_CPMM, CPMM).pools)
+    alone = Market(
+        Catalog(TOKENS, LISTED[:1]),
+        {VenueName.RAYDIUM_CPMM: counting},
+        source,
+        5.0,
+        iter(range(100)).__next__,
+        wall=lambda: 0.0,
+    )
+
+    for _ in range(3):
+        await alone.snapshot([PAIR], budget=5)
+    assert Counting.decoded == 1
+    source.state = b"changed"
+    await alone.snapshot([PAIR], budget=5)
+    assert Counting.decoded == 2
+
+
+async def test_one_broken_pool_does_not_take_its_venue_along(source: FakeSource) -> None:
+    class Picky(FakeVenue):
+        def needs(self, pool: Address, accounts: Accounts) -> frozenset[Address]:
+            if pool == DLMM and pool in accounts:
+                raise AccountInvalid("not a pool")
+            return frozenset({pool})
+
+    pools = (LISTED[0], ListedPool(PAIR, VenueName.RAYDIUM_CPMM, DLMM))
+    picky = Picky(VenueName.RAYDIUM_CPMM, venue(VenueName.RAYDIUM_CPMM, CPMM).pools)
+    both = Market(
+        Catalog(TOKENS, pools),
+        {VenueName.RAYDIUM_CPMM: picky},
+        source,
+        5.0,
+        wall=lambda: 0.0,
+    )
+
+    snapshot = await both.snapshot([PAIR], budget=5)
+
+    assert [pool.listed.address for pool in snapshot.live] == [CPMM]
+    assert [(pool.listed.address, pool.error) for pool in snapshot.dead] == [(DLMM, "not a pool")]
+
+
+async def test_a_stalled_chain_clock_leaves_every_venue_out(source: FakeSource) -> None:
+    stalled = Market(
+        Catalog(TOKENS, LISTED[:1]),
+        {VenueName.RAYDIUM_CPMM: venue(VenueName.RAYDIUM_CPMM, CPMM)},
+        source,
+        5.0,
+        wall=lambda: 600.0,
+    )
+
+    snapshot = await stalled.snapshot([PAIR], budget=5)
+
+    assert [pool.error for pool in snapshot.dead] == ["the RPC lags 600 s"]
 
 
 async def test_a_missing_sysvar_clock_leaves_the_venue_out() -> None:

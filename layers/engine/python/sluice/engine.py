@@ -14,8 +14,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from .config import WorkerConfig
 from .errors import FailReason
-from .markets.accounts import RpcAccounts
 from .markets.catalog import Catalog, Pair, catalog
+from .markets.live import live_market
 from .markets.snapshot import Market
 from .observability import metrics
 from .orders.database import Database
@@ -26,7 +26,6 @@ from .settlement.base import RoutedOrder, Settlement
 from .settlement.paper import PaperSettlement
 from .streaming.publish import Publisher, ValkeyPublisher
 from .streaming.valkey import connect
-from .venues import VENUES
 from .venues.base import Address
 
 
@@ -158,8 +157,7 @@ def _outcome(claim: Claim, recorded: frozenset[UUID]) -> BatchOutcome:
 def bootstrap(config: WorkerConfig) -> Engine:
     """The engine of a process, from its environment; connects to nothing yet."""
     tokens = catalog(config.MARKETS)
-    source = RpcAccounts(config.SOLANA_RPC_URL)
-    market = Market(tokens, VENUES, source, config.VENUE_TIMEOUT_MS / 1000)
+    market = live_market(tokens, config.SOLANA_RPC_URL, config.VENUE_TIMEOUT_MS / 1000)
     return Engine(
         store=PostgresStore(Database(config.DATABASE_URL)),
         market=market,

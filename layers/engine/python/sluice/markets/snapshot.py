@@ -1,19 +1,23 @@
-"""All pools of a batch's pairs at one moment: fetched from every venue at once, decoded once."""
+"""All pools of a batch's pairs at one moment: every venue asked at once, each pool decoded once."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
 from sluice.errors import AccountInvalid
-from sluice.venues.base import Account, Accounts, Address, ChainClock, Pool, Venue, VenueName
-
-from .accounts import AccountSource, SourceUnavailable
-from .catalog import Catalog, ListedPool, Pair
-from .clock import CLOCK, decode_clock
+from sluice.markets.accounts import AccountSource, Fetched, SourceUnavailable
+from sluice.markets.catalog import Catalog, ListedPool, Pair
+from sluice.markets.clock import CLOCK, decode_clock
+from sluice.venues.base import Accounts, Address, ChainClock, Pool, Venue, VenueName
 
 # Rounds of asking for what a pool turns out to need: the pool, what it names, what that names.
-_MAX_ROUNDS = 4
+_MAX_ROUNDS = 5
+
+SLOT_SECONDS = 0.4
+MAX_LAG_SECONDS = 90.0
+"""A chain clock this far behind ours is a stalled server's; the cluster's own drift is smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,17 @@ class Snapshot:
         return tuple(pool for pool in self.dead if pool.listed.pair == pair)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is kept of a pool between calls: decoding the same accounts again costs nothing."""
+
+    accounts: Accounts
+    live: LivePool
+    fetched_at: float
+
+
 class Market:
-    """Knows the listed pools and brings their state; keeps what each pool needs between calls."""
+    """Knows the listed pools and brings their state; keeps it for one slot's time."""
 
     def __init__(
         self,
@@ -59,13 +72,18 @@ class Market:
         venues: Mapping[VenueName, Venue],
         source: AccountSource,
         venue_timeout: float,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         """`venue_timeout` is in seconds: a venue that takes longer is left out."""
         self._catalog = catalog
         self._venues = venues
         self._source = source
         self._venue_timeout = venue_timeout
+        self._monotonic = monotonic
+        self._wall = wall
         self._needs: dict[Address, frozenset[Address]] = {}
+        self._known: dict[Address, _Known] = {}
 
     async def snapshot(self, pairs: Iterable[Pair], budget: float) -> Snapshot:
         """The pools of `pairs`, every venue asked at once; a late or failing venue comes as dead.
@@ -76,12 +94,19 @@ class Market:
 
     async def of(self, listed: Iterable[ListedPool], budget: float) -> Snapshot:
         """The same for chosen pools."""
-        by_venue = sorted(set(listed), key=lambda pool: (pool.venue, pool.address))
-        groups = [list(group) for _, group in groupby(by_venue, key=lambda pool: pool.venue)]
-        timeout = min(self._venue_timeout, budget)
-        parts = await asyncio.gather(*(self._venue(group, timeout) for group in groups))
+        now = self._monotonic()
+        live, stale = [], []
+        for entry in sorted(set(listed), key=lambda pool: (pool.venue, pool.address)):
+            known = self._known.get(entry.address)
+            if known is not None and now - known.fetched_at < SLOT_SECONDS:
+                live.append(known.live)
+            else:
+                stale.append(entry)
+        groups = [list(group) for _, group in groupby(stale, key=lambda pool: pool.venue)]
+        seconds = min(self._venue_timeout, budget)
+        parts = await asyncio.gather(*(self._venue(group, seconds) for group in groups))
         return Snapshot(
-            tuple(pool for live, _ in parts for pool in live),
+            (*live, *(pool for found, _ in parts for pool in found)),
             tuple(pool for _, dead in parts for pool in dead),
         )
 
@@ -90,41 +115,60 @@ class Market:
     ) -> tuple[list[LivePool], list[DeadPool]]:
         try:
             async with asyncio.timeout(seconds):
-                slot, accounts = await self._gather(listed)
-            clock = decode_clock(accounts.get(CLOCK))
+                fetched, broken = await self._gather(listed)
+            clock = self._clock(fetched)
         except TimeoutError:
             return [], [DeadPool(pool, f"no answer within {seconds:g} s") for pool in listed]
         except (SourceUnavailable, AccountInvalid) as error:
             return [], [DeadPool(pool, str(error)) for pool in listed]
-        live, dead = [], []
+        live, dead = [], [DeadPool(entry, error) for entry, error in broken.items()]
         for entry in listed:
+            if entry in broken:
+                continue
             try:
-                pool = self._venues[entry.venue].decode(entry.address, accounts)
+                live.append(self._decoded(entry, fetched, clock))
             except AccountInvalid as error:
                 # What it needed may have changed with it: learn anew next time.
                 self._needs.pop(entry.address, None)
                 dead.append(DeadPool(entry, str(error)))
-            else:
-                live.append(LivePool(entry, pool, clock, slot))
         return live, dead
 
-    async def _gather(self, listed: Collection[ListedPool]) -> tuple[int, Accounts]:
-        """One slot's accounts of all the pools: asked for whole again once all needs are known."""
-        needs: dict[Address, frozenset[Address]] = {
-            pool.address: self._needs.get(pool.address, frozenset({pool.address}))
-            for pool in listed
-        }
-        accounts: dict[Address, Account | None] = {}
+    def _clock(self, fetched: Fetched) -> ChainClock:
+        clock = decode_clock(fetched.accounts.get(CLOCK))
+        behind = self._wall() - clock.unix_timestamp
+        if behind > MAX_LAG_SECONDS:
+            raise SourceUnavailable(f"the RPC lags {behind:.0f} s")
+        return clock
+
+    def _decoded(self, entry: ListedPool, fetched: Fetched, clock: ChainClock) -> LivePool:
+        accounts = {key: fetched.accounts.get(key) for key in self._needs[entry.address]}
+        known = self._known.get(entry.address)
+        if known is not None and known.accounts == accounts:
+            pool = known.live.pool
+        else:
+            pool = self._venues[entry.venue].decode(entry.address, accounts)
+        live = LivePool(entry, pool, clock, fetched.slot)
+        self._known[entry.address] = _Known(accounts, live, self._monotonic())
+        return live
+
+    async def _gather(
+        self, listed: Collection[ListedPool]
+    ) -> tuple[Fetched, dict[ListedPool, str]]:
+        """One slot's accounts of all the pools, and the pools that cannot be made sense of.
+
+        What is needed is learned by asking; once it is known, everything is asked for together.
+        """
+        needs = {pool: self._needs.get(pool.address, frozenset({pool.address})) for pool in listed}
+        broken: dict[ListedPool, str] = {}
         for _ in range(_MAX_ROUNDS):
             fetched = await self._source.fetch({CLOCK}.union(*needs.values()))
-            accounts = dict(fetched.accounts)
-            wider = {
-                pool.address: self._venues[pool.venue].needs(pool.address, accounts)
-                for pool in listed
-            }
-            complete = all(need <= accounts.keys() for need in wider.values())
-            needs = wider
-            if complete:
-                self._needs.update(needs)
-                return fetched.slot, accounts
+            for pool in tuple(needs):
+                try:
+                    needs[pool] = self._venues[pool.venue].needs(pool.address, fetched.accounts)
+                except AccountInvalid as error:
+                    broken[pool] = str(error)
+                    del needs[pool]
+            if all(need <= fetched.accounts.keys() for need in needs.values()):
+                self._needs.update({pool.address: need for pool, need in needs.items()})
+                return fetched, broken
         raise SourceUnavailable("what the pools need did not settle")

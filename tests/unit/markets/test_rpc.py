@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from zstandard import ZstdCompressor
 
-from sluice.markets.accounts import RpcAccounts, SourceUnavailable
+from sluice.markets.accounts import SourceUnavailable
+from sluice.markets.rpc import RpcAccounts
 from sluice.venues.base import Account, Address
 
 OWNER = "11111111111111111111111111111111"
@@ -19,12 +21,17 @@ class Rpc:
 
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
+        self.encodings: list[str] = []
+        self.packs = True
         self.slots = iter(range(100, 200))
         self.reply: Callable[[list[str]], web.Response] = self.accounts
 
     async def serve(self, request: web.Request) -> web.Response:
-        keys = (await request.json())["params"][0]
+        keys, options = (await request.json())["params"]
         self.calls.append(keys)
+        self.encodings.append(options["encoding"])
+        if options["encoding"] == "base64+zstd" and not self.packs:
+            return web.json_response({"error": {"code": -32602, "message": "Invalid params"}})
         return self.reply(keys)
 
     def accounts(self, keys: list[str]) -> web.Response:
@@ -65,6 +72,45 @@ async def test_more_than_100_keys_are_asked_for_in_several_calls_and_the_oldest_
     assert sorted(len(call) for call in server.calls) == [50, 100, 100]
     assert fetched.accounts.keys() == set(keys)
     assert fetched.slot == 100
+
+
+async def test_packed_accounts_are_asked_for_and_unpacked(rpc: tuple[Rpc, RpcAccounts]) -> None:
+    server, source = rpc
+    packed = base64.b64encode(ZstdCompressor().compress(b"state" * 2000)).decode()
+    server.reply = lambda keys: web.Response(
+        text=result({"owner": OWNER, "data": [packed, "base64+zstd"]})
+    )
+
+    fetched = await source.fetch([Address("here")])
+
+    assert fetched.accounts == {"here": Account(Address(OWNER), b"state" * 2000)}
+    assert server.encodings == ["base64+zstd"]
+
+
+async def test_a_server_that_packs_nothing_is_asked_for_plain_accounts_from_then_on(
+    rpc: tuple[Rpc, RpcAccounts],
+) -> None:
+    server, source = rpc
+    server.packs = False
+
+    for _ in range(2):
+        await source.fetch([Address("here")])
+
+    assert server.encodings == ["base64+zstd", "base64", "base64"]
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), (None, 1.0), ("Mon, 01", 1.0)])
+async def test_too_many_requests_says_how_long_to_rest(
+    rpc: tuple[Rpc, RpcAccounts], header: str | None, seconds: float
+) -> None:
+    server, source = rpc
+    headers = {} if header is None else {"Retry-After": header}
+    server.reply = lambda keys: web.Response(status=429, headers=headers)
+
+    with pytest.raises(SourceUnavailable) as refused:
+        await source.fetch([Address("here")])
+
+    assert refused.value.retry_after == seconds
 
 
 def result(*values: object) -> str:

@@ -1,0 +1,19 @@
+"""The market of a process, over the RPCs that it was given."""
+
+from sluice.markets.catalog import Catalog
+from sluice.markets.rpc import RpcAccounts
+from sluice.markets.snapshot import Market
+from sluice.markets.sources import FailoverSource, TogetherSource
+from sluice.venues import VENUES
+
+
+def rpcs(urls: str) -> list[RpcAccounts]:
+    """The servers named in `urls`, separated by blanks; the first is asked first."""
+    return [RpcAccounts(url) for url in urls.split()]
+
+
+def live_market(catalog: Catalog, urls: str, venue_timeout: float) -> Market:
+    """A market over `urls`; connects to nothing yet. `venue_timeout` is in seconds."""
+    # Half of the time for a server that does not answer leaves as much for the next one.
+    source = FailoverSource(rpcs(urls), seconds_each=venue_timeout / 2)
+    return Market(catalog, VENUES, TogetherSource(source), venue_timeout)

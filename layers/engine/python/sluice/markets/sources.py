@@ -1,0 +1,80 @@
+"""`AccountSource`s around others: one call for all who ask at once, another server on failure."""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from sluice.markets.accounts import AccountSource, Fetched, SourceUnavailable
+from sluice.venues.base import Address
+
+MAX_LAG_SLOTS = 25
+"""A server this far behind the newest slot that we have seen (10 s) is not asked for prices."""
+
+
+class TogetherSource:
+    """Joins what is asked for at the same moment into one fetch.
+
+    Each venue asks for itself, so that each has its own deadline and its own errors; the RPC still
+    sees one call for a batch.
+    """
+
+    def __init__(self, source: AccountSource) -> None:
+        self._source = source
+        self._wanted: set[Address] = set()
+        self._pending: asyncio.Task[Fetched] | None = None
+
+    async def fetch(self, addresses: Collection[Address]) -> Fetched:
+        """As the port says; what others asked for comes along."""
+        self._wanted.update(addresses)
+        if self._pending is None:
+            self._pending = asyncio.create_task(self._together())
+            # Looked at even when everybody who waited has gone: its error is nobody's surprise.
+            self._pending.add_done_callback(lambda task: task.cancelled() or task.exception())
+        # Shielded: one who runs out of time must not take the answer from the others.
+        return await asyncio.shield(self._pending)
+
+    async def _together(self) -> Fetched:
+        # One turn of the loop: everybody who asks in this moment has asked by then.
+        await asyncio.sleep(0)
+        wanted, self._wanted, self._pending = self._wanted, set(), None
+        return await self._source.fetch(wanted)
+
+
+class FailoverSource:
+    """Asks the first server that is not resting; the next one when it fails, is late or lags."""
+
+    def __init__(
+        self,
+        sources: Sequence[AccountSource],
+        seconds_each: float,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`seconds_each` is how long a server is waited for while there is another to ask."""
+        self._sources = sources
+        self._seconds_each = seconds_each
+        self._now = now
+        self._rests_until = [0.0] * len(sources)
+        self._newest_slot = 0
+
+    async def fetch(self, addresses: Collection[Address]) -> Fetched:
+        """As the port says; the error is the last server's."""
+        failure = SourceUnavailable("every RPC asked to be left alone for a while")
+        for place, source in enumerate(self._sources):
+            if self._now() < self._rests_until[place]:
+                continue
+            last = place == len(self._sources) - 1
+            try:
+                async with asyncio.timeout(None if last else self._seconds_each):
+                    fetched = await source.fetch(addresses)
+            except SourceUnavailable as error:
+                self._rests_until[place] = self._now() + error.retry_after
+                failure = error
+            except TimeoutError:
+                failure = SourceUnavailable(f"no answer within {self._seconds_each:g} s")
+            else:
+                behind = self._newest_slot - fetched.slot
+                if behind <= MAX_LAG_SLOTS:
+                    self._newest_slot = max(self._newest_slot, fetched.slot)
+                    return fetched
+                failure = SourceUnavailable(f"the RPC lags {behind} slots")
+        raise failure
