@@ -49,4 +49,4 @@ def test_a_chain_goes_on_from_the_accounts_it_was_written_to(vector: PoolVector)
 
 def test_the_vectors_are_all_there() -> None:
     swaps = sum(len(vector.cases) + len(vector.chain) for vector in every_pool())
-    assert swaps == 2175 + 274 + 6147 + 480
+    assert swaps == 2175 + 274 + 6147 + 480 + 6173 + 650

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from sluice.venues import meteora_dlmm, raydium_cpmm
+from sluice.venues import meteora_damm_v2, meteora_dlmm, raydium_cpmm
 from sluice.venues.base import Venue, VenueName
 
 VENUES: Final[Mapping[VenueName, Venue]] = MappingProxyType(
     {
         VenueName.RAYDIUM_CPMM: raydium_cpmm.VENUE,
         VenueName.METEORA_DLMM: meteora_dlmm.VENUE,
+        VenueName.METEORA_DAMM_V2: meteora_damm_v2.VENUE,
     }
 )
