@@ -57,9 +57,12 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 
 # The lock is complete, so pip resolves nothing; modules are compiled as they are first imported.
+# What builds the `sluice` command is in the lock too, so that step asks no index.
 $(INSTALLED): requirements-dev.txt
 	@echo "Installing the locked packages into $(VENV); this happens once per lock."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --no-deps \
 		--require-hashes --requirement requirements-dev.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --no-deps \
+		--no-build-isolation --editable .
 	@touch $@

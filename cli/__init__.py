@@ -1,0 +1,1 @@
+"""The `sluice` command: for developers and operators, never in a Lambda."""

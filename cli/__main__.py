@@ -1,0 +1,5 @@
+"""`python -m cli`."""
+
+from .app import main
+
+main()
