@@ -28,8 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = app(arguments, prog_name="sluice", standalone_mode=False)
     except typer.TyperException as error:
         # Without a command the help has been shown already, and there is nothing to say.
-        if error.message:
-            complain(error.format_message())
+        if message := error.format_message():
+            complain(message)
         sys.exit(error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         complain("interrupted")

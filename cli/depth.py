@@ -7,7 +7,7 @@ from typing import Final
 
 from sluice.errors import SwapRefused
 from sluice.markets.snapshot import LivePool
-from sluice.venues.base import FeeKind, Quote, Trade
+from sluice.venues.base import Address, FeeKind, Quote, Trade
 
 from .markets import Market
 
@@ -61,11 +61,9 @@ def _price(live: LivePool, market: Market) -> Fraction:
     return price if live.pool.mints[0] == market.base.mint or not price else 1 / price
 
 
-def _quote(live: LivePool, mint: str, amount: int) -> Quote | None:
+def _quote(live: LivePool, mint: Address, amount: int) -> Quote | None:
     try:
-        return live.pool.quote(
-            Trade(live.pool.mints[live.pool.mints.index(mint)], amount), live.clock
-        )
+        return live.pool.quote(Trade(mint, amount), live.clock)
     except SwapRefused:
         return None
 

@@ -1,0 +1,59 @@
+"""How the command ends when it is called wrongly, and that it is installed whole."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cli.app import main
+
+ROOT = Path(__file__).parents[3]
+
+
+def ended(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert isinstance(end.value.code, int)
+    return end.value.code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("verify", "--nosuch"), "sluice: No such option: --nosuch\n"),
+        (("verify",), "sluice: Missing argument 'FILE...'.\n"),
+        (("nosuch",), "sluice: No such command 'nosuch'.\n"),
+    ],
+)
+def test_a_wrong_call_is_told_in_one_line(
+    arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(*arguments) == 2
+    assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize("group", [(), ("pools",)])
+def test_without_a_command_the_help_is_shown(
+    group: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(*group) == 2
+    shown = capsys.readouterr()
+    assert "Usage: sluice" in shown.out
+    assert not shown.err
+
+
+@pytest.mark.parametrize("command", [("verify",), ("pools", "list"), ("pools", "add")])
+def test_help_says_how_a_command_exits(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(*command, "--help") == 0
+    assert "Exits 0" in capsys.readouterr().out
+
+
+def test_every_package_of_the_engine_is_installed() -> None:
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    engine = ROOT / "layers" / "engine" / "python"
+    found = {
+        ".".join(init.parent.relative_to(engine).parts) for init in engine.rglob("__init__.py")
+    }
+    assert set(setuptools["packages"]) == found | {"cli"}
