@@ -1,12 +1,14 @@
 """The swap vectors in `tests/data`: real pool accounts and what the deployed programs paid out.
 
-The format is told in `tests/data/compact_vectors.py`.
+The format is told in `tests/data/compact_vectors.py`. AMM v4 pools come from `amm_v4_pools.py`.
 """
 
 import json
 import lzma
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from sluice.venues.base import (
     Venue,
     VenueName,
 )
+from tests.unit.venues.amm_v4_pools import amm_v4_pools
 
 DATA = Path(__file__).parents[2] / "data"
 KINDS = (SwapKind.EXACT_IN, SwapKind.EXACT_OUT, SwapKind.PARTIAL_FILL)
@@ -59,6 +62,8 @@ class PoolVector:
 @cache
 def load(name: VenueName) -> tuple[PoolVector, ...]:
     """All pools of one venue, from each file whose name begins with the venue's."""
+    if name is VenueName.RAYDIUM_AMM_V4:
+        return tuple(_made())
     files = sorted(DATA.glob(f"{name.lower()}*.xz"))
     return tuple(pool for file in files for pool in _read(name, file))
 
@@ -88,6 +93,18 @@ def _read(name: VenueName, file: Path) -> tuple[PoolVector, ...]:
             )
         )
     return tuple(pools)
+
+
+def _made() -> Iterator[PoolVector]:
+    for spec, accounts, cases, chain in amm_v4_pools():
+        yield PoolVector(
+            venue=VENUES[VenueName.RAYDIUM_AMM_V4],
+            name=spec.name,
+            pool=spec.address,
+            accounts=accounts,
+            cases=tuple(starmap(Observed, cases)),
+            chain=tuple(starmap(Observed, chain)),
+        )
 
 
 def every_pool() -> tuple[PoolVector, ...]:
