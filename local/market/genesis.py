@@ -3,12 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
+from math import isqrt
 from typing import Final
 
 from solders.pubkey import Pubkey
 
 from sluice.venues.base import Account, Address, VenueName
 from sluice.venues.layout import PUBKEY, Layout, raw_address
+from sluice.venues.meteora_damm_v2_accounts import COLLECT_ONLY_B, LAYOUT_TRACKED
+from sluice.venues.meteora_damm_v2_accounts import POOL as DAMM_V2_POOL
+from sluice.venues.meteora_damm_v2_accounts import PROGRAM as DAMM_V2_PROGRAM
+from sluice.venues.meteora_damm_v2_curve import reserves_between
 from sluice.venues.meteora_dlmm_accounts import (
     BIN,
     BIN_ARRAY,
@@ -52,6 +57,16 @@ DLMM_RESERVES: Final = Layout(
     ),
 )
 """dlmm-sdk `idls/dlmm.json`, `LbPair`."""
+
+DAMM_V2_VAULTS: Final = Layout(
+    "DAMM v2 pool, what swaps do not read",
+    DAMM_V2_POOL.size,
+    (
+        ("token_a_vault", 232, PUBKEY),
+        ("token_b_vault", 264, PUBKEY),
+    ),
+)
+"""damm-v2 `state/pool.rs`, `Pool`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +128,22 @@ class DlmmSpec:
     venue: VenueName = VenueName.METEORA_DLMM
 
 
-PoolSpec = CpmmSpec | DlmmSpec
+@dataclass(frozen=True, slots=True)
+class DammV2Spec:
+    """`depth` is the base reserve, in whole tokens, of a CPMM pool that trades as well.
+
+    The base fee is `fee` millionths; the variable one comes on top.
+    """
+
+    name: str
+    pair: PairSpec
+    depth: int
+    fee: int
+    variable_fee_control: int
+    venue: VenueName = VenueName.METEORA_DAMM_V2
+
+
+PoolSpec = CpmmSpec | DlmmSpec | DammV2Spec
 
 SOL: Final = TokenSpec("SOL", Address("So11111111111111111111111111111111111111112"), 9)
 USDC: Final = TokenSpec("USDC", Address("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"), 6)
@@ -129,6 +159,7 @@ POOLS: Final[tuple[PoolSpec, ...]] = (
     CpmmSpec("cpmm-sol-usdc-cheap", SOL_USDC, depth=8_000, fee=100),
     DlmmSpec("dlmm-sol-usdc-fine", SOL_USDC, 60, 4, 10_000, 40_000),
     DlmmSpec("dlmm-sol-usdc-coarse", SOL_USDC, 250, 10, 5_000, 20_000),
+    DammV2Spec("damm-v2-sol-usdc", SOL_USDC, depth=30_000, fee=250, variable_fee_control=900),
     CpmmSpec("cpmm-jup-usdc", JUP_USDC, depth=4_000_000, fee=2_500),
     DlmmSpec("dlmm-jup-usdc", JUP_USDC, 20_000, 10, 10_000, 20_000),
 )
@@ -145,6 +176,8 @@ def genesis(pools: Iterable[PoolSpec] = POOLS, unix_time: int = 0) -> dict[Addre
     for spec in pools:
         if isinstance(spec, CpmmSpec):
             accounts |= _cpmm(spec)
+        elif isinstance(spec, DammV2Spec):
+            accounts |= _damm_v2(spec, unix_time)
         else:
             accounts |= _dlmm(spec, unix_time)
     return accounts
@@ -253,6 +286,51 @@ def _bin_array(spec: DlmmSpec, pool: Address, index: int, active: int) -> tuple[
     return bytes(data), total_x, total_y
 
 
+def _damm_v2(spec: DammV2Spec, unix_time: int) -> dict[Address, Account]:
+    """Liquidity from a quarter of the starting price to four times as much."""
+    pair, pool = spec.pair, address_of(spec)
+    price = isqrt(pair.fixed_price << PRICE_SCALE)
+    liquidity = spec.depth * pair.base.unit * price
+    reserves = reserves_between(liquidity, price, price // 2, price * 2)
+    vaults = [_made_up(f"vault:{spec.name}:{token.symbol}") for token in (pair.base, pair.quote)]
+    state = DAMM_V2_POOL.blank(
+        {
+            "cliff_fee_numerator": spec.fee * 1_000,
+            "protocol_fee_percent": 20,
+            "dynamic_fee_initialized": 1,
+            "max_volatility_accumulator": 14_460_000,
+            "variable_fee_control": spec.variable_fee_control,
+            "bin_step": 1,
+            "filter_period": 10,
+            "decay_period": 120,
+            "reduction_factor": 5_000,
+            "last_update_timestamp": unix_time,
+            "bin_step_u128": _u128((1 << PRICE_SCALE) // 10_000),
+            "sqrt_price_reference": _u128(price),
+            "init_sqrt_price": _u128(price),
+            "token_a_mint": raw_address(pair.base.mint),
+            "token_b_mint": raw_address(pair.quote.mint),
+            "liquidity": _u128(liquidity),
+            "sqrt_min_price": _u128(price // 2),
+            "sqrt_max_price": _u128(price * 2),
+            "sqrt_price": _u128(price),
+            "collect_fee_mode": COLLECT_ONLY_B,
+            "fee_version": 1,
+            "token_a_amount": reserves[0],
+            "token_b_amount": reserves[1],
+            "layout_version": LAYOUT_TRACKED,
+        }
+    )
+    DAMM_V2_VAULTS.write(
+        state, {"token_a_vault": raw_address(vaults[0]), "token_b_vault": raw_address(vaults[1])}
+    )
+    return {
+        pool: Account(DAMM_V2_PROGRAM, bytes(state)),
+        vaults[0]: _token_account(pair.base, pool, reserves[0]),
+        vaults[1]: _token_account(pair.quote, pool, reserves[1]),
+    }
+
+
 def bin_at(price: int, bin_step: int) -> int:
     """The highest bin whose price is not above `price` (64.64 fixed point)."""
     low, high = -_widest_bin(bin_step), _widest_bin(bin_step)
@@ -285,6 +363,10 @@ def _token_account(token: TokenSpec, owner: Address, amount: int) -> Account:
         }
     )
     return Account(TOKEN_PROGRAM, bytes(data))
+
+
+def _u128(value: int) -> bytes:
+    return value.to_bytes(16, "little")
 
 
 def _made_up(name: str) -> Address:

@@ -14,11 +14,14 @@ from typing import Final
 from sluice.errors import SwapRefused
 from sluice.venues.base import Address, ChainClock, Pool, Trade
 from sluice.venues.integers import ceil_div
+from sluice.venues.meteora_damm_v2 import DammV2Pool
+from sluice.venues.meteora_damm_v2_curve import reserves_between
+from sluice.venues.meteora_damm_v2_fees import RATE
 from sluice.venues.meteora_dlmm import DlmmPool
 from sluice.venues.meteora_dlmm_bins import FEE_PRECISION
 from sluice.venues.raydium_cpmm import CpmmPool
 
-from .genesis import PAIRS, POOLS, PRICE_SCALE, CpmmSpec, PairSpec, PoolSpec, address_of
+from .genesis import PAIRS, POOLS, PRICE_SCALE, DlmmSpec, PairSpec, PoolSpec, address_of
 
 MILLION: Final = 1_000_000
 WIDEST_SWING: Final = 60_000
@@ -29,7 +32,7 @@ PULL: Final = 400
 NOISE_PERCENT: Final = 35
 ARBITRAGE_PERCENT: Final = 30
 NOISE_PARTS: Final = (2, 2_000)
-"""Noise is from a half to a 2,000th of a pool's unit of depth: a bin, or 1 % of a CPMM reserve."""
+"""Noise is from a half to a 2,000th of a pool's unit of depth: a bin, or 1 % of a reserve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def _noise(spec: PoolSpec, rng: Random) -> Trade:
 
 def _depth_unit(spec: PoolSpec) -> int:
     whole = spec.depth * spec.pair.base.unit
-    return whole // 100 if isinstance(spec, CpmmSpec) else whole
+    return whole if isinstance(spec, DlmmSpec) else whole // 100
 
 
 def _towards(pool: Pool, pair: PairSpec, price: int) -> Trade | None:
@@ -99,6 +102,8 @@ def _towards(pool: Pool, pair: PairSpec, price: int) -> Trade | None:
         return _towards_cpmm(pool, pair, price)
     if isinstance(pool, DlmmPool):
         return _towards_dlmm(pool, pair, price)
+    if isinstance(pool, DammV2Pool):
+        return _towards_damm_v2(pool, pair, price)
     return None
 
 
@@ -131,6 +136,17 @@ def _towards_dlmm(pool: DlmmPool, pair: PairSpec, price: int) -> Trade | None:
             break
         cost += (held.amount_y << PRICE_SCALE) // held.price
     return _trade(pair.base.mint, cost)
+
+
+def _towards_damm_v2(pool: DammV2Pool, pair: PairSpec, price: int) -> Trade | None:
+    """What the pool's liquidity takes in on the way from its sqrt price to the wanted one."""
+    margin = price * pool.terms.base_fee.final() // RATE
+    wanted, held, liquidity = isqrt(price << PRICE_SCALE), pool.state.price, pool.terms.liquidity
+    if pool.price_x64 > price + margin:
+        return _trade(pair.base.mint, reserves_between(liquidity, wanted, wanted, held)[0])
+    if pool.price_x64 < price - margin:
+        return _trade(pair.quote.mint, reserves_between(liquidity, wanted, held, wanted)[1])
+    return None
 
 
 def _trade(mint: Address, amount: int) -> Trade | None:

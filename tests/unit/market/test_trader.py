@@ -10,7 +10,7 @@ from local.market.genesis import (
     SOL_USDC,
     TOKENS,
     USDC,
-    CpmmSpec,
+    DlmmSpec,
     PoolSpec,
     address_of,
     genesis,
@@ -65,7 +65,7 @@ def test_the_catalog_agrees_with_the_genesis() -> None:
 
 
 def test_the_mainnet_catalog_can_be_read() -> None:
-    assert {pool.venue for pool in catalog("mainnet").pools} == set(VENUES)
+    assert {pool.venue for pool in catalog("mainnet").pools} <= set(VENUES)
 
 
 @pytest.mark.parametrize("spec", POOLS, ids=lambda spec: spec.name)
@@ -114,8 +114,8 @@ def test_no_pool_runs_dry_in_20_000_slots() -> None:
 
 
 def require_depth(pool: Pool, spec: PoolSpec, at: ChainClock) -> None:
-    """Both ways, 2 % of a CPMM reserve or two bins' worth still trade at a fair price."""
-    share = spec.depth // 50 if isinstance(spec, CpmmSpec) else 2 * spec.depth
+    """Both ways, 2 % of a reserve or two bins' worth still trade at a fair price."""
+    share = 2 * spec.depth if isinstance(spec, DlmmSpec) else spec.depth // 50
     base = share * spec.pair.base.unit
     quote = base * spec.pair.fixed_price >> 64
     for mint, amount, fair in (
