@@ -2,11 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import sha256
 from math import isqrt
 from typing import Final
-
-from solders.pubkey import Pubkey
 
 from sluice.venues.base import Account, Address, VenueName
 from sluice.venues.layout import PUBKEY, Layout, raw_address
@@ -29,12 +26,16 @@ from sluice.venues.meteora_dlmm_accounts import PROGRAM as DLMM_PROGRAM
 from sluice.venues.meteora_dlmm_bins import price_of
 from sluice.venues.raydium_cpmm_accounts import AMM_CONFIG, POOL_STATE
 from sluice.venues.raydium_cpmm_accounts import PROGRAM as CPMM_PROGRAM
-from sluice.venues.token import MINT, TOKEN_ACCOUNT, TOKEN_PROGRAM
+from sluice.venues.token import TOKEN_PROGRAM
+
+from .accounts import made_up, mint_account, token_account
+from .constant_product import Reserve, amm_v4, damm_v1
 
 ARRAYS_EACH_WAY: Final = 3
 MAX_BIN_ID: Final = 443_636
 PRICE_SCALE: Final = 64
 MICRO: Final = 1_000_000
+SUPPLY: Final = 10**18
 
 CPMM_PROGRAMS: Final = Layout(
     "CPMM pool, what swaps do not read",
@@ -143,7 +144,32 @@ class DammV2Spec:
     venue: VenueName = VenueName.METEORA_DAMM_V2
 
 
-PoolSpec = CpmmSpec | DlmmSpec | DammV2Spec
+@dataclass(frozen=True, slots=True)
+class AmmV4Spec:
+    """`depth` is the base token's reserve in whole tokens, `fee` in millionths."""
+
+    name: str
+    pair: PairSpec
+    depth: int
+    fee: int
+    venue: VenueName = VenueName.RAYDIUM_AMM_V4
+
+
+@dataclass(frozen=True, slots=True)
+class DammV1Spec:
+    """`depth` is what the pool owns of the base token's vault in whole tokens.
+
+    `fee` is in millionths.
+    """
+
+    name: str
+    pair: PairSpec
+    depth: int
+    fee: int
+    venue: VenueName = VenueName.METEORA_DAMM_V1
+
+
+PoolSpec = AmmV4Spec | DammV1Spec | CpmmSpec | DlmmSpec | DammV2Spec
 
 SOL: Final = TokenSpec("SOL", Address("So11111111111111111111111111111111111111112"), 9)
 USDC: Final = TokenSpec("USDC", Address("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"), 6)
@@ -160,6 +186,8 @@ POOLS: Final[tuple[PoolSpec, ...]] = (
     DlmmSpec("dlmm-sol-usdc-fine", SOL_USDC, 60, 4, 10_000, 40_000),
     DlmmSpec("dlmm-sol-usdc-coarse", SOL_USDC, 250, 10, 5_000, 20_000),
     DammV2Spec("damm-v2-sol-usdc", SOL_USDC, depth=30_000, fee=250, variable_fee_control=900),
+    AmmV4Spec("amm-v4-sol-usdc", SOL_USDC, depth=40_000, fee=2_500),
+    DammV1Spec("damm-v1-sol-usdc", SOL_USDC, depth=5_000, fee=1_000),
     CpmmSpec("cpmm-jup-usdc", JUP_USDC, depth=4_000_000, fee=2_500),
     DlmmSpec("dlmm-jup-usdc", JUP_USDC, 20_000, 10, 10_000, 20_000),
 )
@@ -167,20 +195,34 @@ POOLS: Final[tuple[PoolSpec, ...]] = (
 
 def address_of(spec: PoolSpec) -> Address:
     """Where the pool lives: the same in every run, and no real account's address."""
-    return _made_up(f"pool:{spec.name}")
+    return made_up(f"pool:{spec.name}")
 
 
 def genesis(pools: Iterable[PoolSpec] = POOLS, unix_time: int = 0) -> dict[Address, Account]:
     """All accounts of `pools` at their starting prices; `unix_time` in seconds."""
-    accounts = {token.mint: _mint(token) for token in TOKENS}
+    accounts = {token.mint: mint_account(SUPPLY, token.decimals) for token in TOKENS}
     for spec in pools:
         if isinstance(spec, CpmmSpec):
             accounts |= _cpmm(spec)
+        elif isinstance(spec, AmmV4Spec):
+            accounts |= amm_v4(address_of(spec), *_reserves(spec), spec.fee)
+        elif isinstance(spec, DammV1Spec):
+            accounts |= damm_v1(address_of(spec), *_reserves(spec), spec.fee, unix_time)
         elif isinstance(spec, DammV2Spec):
             accounts |= _damm_v2(spec, unix_time)
         else:
             accounts |= _dlmm(spec, unix_time)
     return accounts
+
+
+def _reserves(spec: AmmV4Spec | DammV1Spec) -> tuple[Reserve, Reserve]:
+    """Base and quote at the pair's price."""
+    base, quote = spec.pair.base, spec.pair.quote
+    amount = spec.depth * base.unit
+    return (
+        Reserve(base.mint, base.decimals, amount),
+        Reserve(quote.mint, quote.decimals, amount * spec.pair.fixed_price >> PRICE_SCALE),
+    )
 
 
 def _cpmm(spec: CpmmSpec) -> dict[Address, Account]:
@@ -190,8 +232,8 @@ def _cpmm(spec: CpmmSpec) -> dict[Address, Account]:
     amounts = {pair.base: base, pair.quote: base * pair.fixed_price >> PRICE_SCALE}
     first, second = sorted(amounts, key=lambda token: raw_address(token.mint))
     config, vaults = (
-        _made_up(f"config:{spec.fee}"),
-        [_made_up(f"vault:{spec.name}:{token.symbol}") for token in (first, second)],
+        made_up(f"config:{spec.fee}"),
+        [made_up(f"vault:{spec.name}:{token.symbol}") for token in (first, second)],
     )
     state = POOL_STATE.blank(
         {
@@ -217,8 +259,8 @@ def _cpmm(spec: CpmmSpec) -> dict[Address, Account]:
     return {
         pool: Account(CPMM_PROGRAM, bytes(state)),
         config: Account(CPMM_PROGRAM, bytes(rates)),
-        vaults[0]: _token_account(first, pool, amounts[first]),
-        vaults[1]: _token_account(second, pool, amounts[second]),
+        vaults[0]: token_account(first.mint, pool, amounts[first]),
+        vaults[1]: token_account(second.mint, pool, amounts[second]),
     }
 
 
@@ -260,8 +302,8 @@ def _dlmm(spec: DlmmSpec, unix_time: int) -> dict[Address, Account]:
         data, x, y = _bin_array(spec, pool, index, active)
         accounts[bin_array_address(pool, index)] = Account(DLMM_PROGRAM, data)
         total_x, total_y = total_x + x, total_y + y
-    accounts[reserves[0]] = _token_account(pair.base, pool, total_x)
-    accounts[reserves[1]] = _token_account(pair.quote, pool, total_y)
+    accounts[reserves[0]] = token_account(pair.base.mint, pool, total_x)
+    accounts[reserves[1]] = token_account(pair.quote.mint, pool, total_y)
     return accounts
 
 
@@ -292,7 +334,7 @@ def _damm_v2(spec: DammV2Spec, unix_time: int) -> dict[Address, Account]:
     price = isqrt(pair.fixed_price << PRICE_SCALE)
     liquidity = spec.depth * pair.base.unit * price
     reserves = reserves_between(liquidity, price, price // 2, price * 2)
-    vaults = [_made_up(f"vault:{spec.name}:{token.symbol}") for token in (pair.base, pair.quote)]
+    vaults = [made_up(f"vault:{spec.name}:{token.symbol}") for token in (pair.base, pair.quote)]
     state = DAMM_V2_POOL.blank(
         {
             "cliff_fee_numerator": spec.fee * 1_000,
@@ -326,8 +368,8 @@ def _damm_v2(spec: DammV2Spec, unix_time: int) -> dict[Address, Account]:
     )
     return {
         pool: Account(DAMM_V2_PROGRAM, bytes(state)),
-        vaults[0]: _token_account(pair.base, pool, reserves[0]),
-        vaults[1]: _token_account(pair.quote, pool, reserves[1]),
+        vaults[0]: token_account(pair.base.mint, pool, reserves[0]),
+        vaults[1]: token_account(pair.quote.mint, pool, reserves[1]),
     }
 
 
@@ -348,26 +390,5 @@ def _widest_bin(bin_step: int) -> int:
     return MAX_BIN_ID // bin_step
 
 
-def _mint(token: TokenSpec) -> Account:
-    values = {"supply": 10**18, "decimals": token.decimals, "is_initialized": 1}
-    return Account(TOKEN_PROGRAM, bytes(MINT.blank(values)))
-
-
-def _token_account(token: TokenSpec, owner: Address, amount: int) -> Account:
-    data = TOKEN_ACCOUNT.blank(
-        {
-            "mint": raw_address(token.mint),
-            "owner": raw_address(owner),
-            "amount": amount,
-            "state": 1,
-        }
-    )
-    return Account(TOKEN_PROGRAM, bytes(data))
-
-
 def _u128(value: int) -> bytes:
     return value.to_bytes(16, "little")
-
-
-def _made_up(name: str) -> Address:
-    return Address(str(Pubkey(sha256(f"sluice simulated market:{name}".encode()).digest())))

@@ -14,11 +14,13 @@ from typing import Final
 from sluice.errors import SwapRefused
 from sluice.venues.base import Address, ChainClock, Pool, Trade
 from sluice.venues.integers import ceil_div
+from sluice.venues.meteora_damm_v1 import DammV1Pool
 from sluice.venues.meteora_damm_v2 import DammV2Pool
 from sluice.venues.meteora_damm_v2_curve import reserves_between
 from sluice.venues.meteora_damm_v2_fees import RATE
 from sluice.venues.meteora_dlmm import DlmmPool
 from sluice.venues.meteora_dlmm_bins import FEE_PRECISION
+from sluice.venues.raydium_amm_v4 import AmmV4Pool
 from sluice.venues.raydium_cpmm import CpmmPool
 
 from .genesis import PAIRS, POOLS, PRICE_SCALE, DlmmSpec, PairSpec, PoolSpec, address_of
@@ -98,8 +100,13 @@ def _depth_unit(spec: PoolSpec) -> int:
 
 def _towards(pool: Pool, pair: PairSpec, price: int) -> Trade | None:
     """The trade that brings `pool` to `price`, None where its fee would eat the gain."""
+    if isinstance(pool, AmmV4Pool):
+        margin = price * pool.fee_numerator // pool.fee_denominator
+        return _towards_reserves(pool, margin, pair, price)
+    if isinstance(pool, DammV1Pool):
+        return _towards_reserves(pool, pool.trade.of(price), pair, price)
     if isinstance(pool, CpmmPool):
-        return _towards_cpmm(pool, pair, price)
+        return _towards_reserves(pool, price * pool.rates.trade // MILLION, pair, price)
     if isinstance(pool, DlmmPool):
         return _towards_dlmm(pool, pair, price)
     if isinstance(pool, DammV2Pool):
@@ -107,11 +114,12 @@ def _towards(pool: Pool, pair: PairSpec, price: int) -> Trade | None:
     return None
 
 
-def _towards_cpmm(pool: CpmmPool, pair: PairSpec, price: int) -> Trade | None:
+def _towards_reserves(
+    pool: AmmV4Pool | DammV1Pool | CpmmPool, margin: int, pair: PairSpec, price: int
+) -> Trade | None:
     """Reserves x, y at price p satisfy x = sqrt(k / p), y = sqrt(k * p)."""
     base = pool.mints.index(pair.base.mint)
     x, y = pool.reserves[base], pool.reserves[1 - base]
-    margin = price * pool.rates.trade // MILLION
     if y << PRICE_SCALE > x * (price + margin):
         return _trade(pair.base.mint, isqrt((x * y << PRICE_SCALE) // price) - x)
     if y << PRICE_SCALE < x * (price - margin):

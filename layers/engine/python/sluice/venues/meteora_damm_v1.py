@@ -85,15 +85,19 @@ class DammV1Pool:
     activated_by_time: bool
 
     @property
+    def reserves(self) -> Pair:
+        """What the shares are worth with all profit of the vaults unlocked: no clock is known."""
+        worth_a, worth_b = (
+            share * vault.total // vault.supply if vault.supply else 0
+            for share, vault in zip(self.shares, self.vaults, strict=True)
+        )
+        return worth_a, worth_b
+
+    @property
     def price_x64(self) -> int:
-        """Token B per token A, with all profit of the vaults unlocked: no clock is known here."""
-        if self.stable:
-            return 0
-        (vault_a, vault_b), (share_a, share_b) = self.vaults, self.shares
-        worth_a, worth_b = share_a * vault_a.total, share_b * vault_b.total
-        if not (worth_a and worth_b and vault_a.supply and vault_b.supply):
-            return 0
-        return (worth_b * vault_a.supply << 64) // (worth_a * vault_b.supply)
+        """Token B per token A, from the reserves; the stable curve has no price here."""
+        reserve_a, reserve_b = self.reserves
+        return (reserve_b << 64) // reserve_a if reserve_a and not self.stable else 0
 
     def quote(self, trade: Trade, clock: ChainClock) -> Quote:
         """What the program would move for `trade` at `clock`, in base units.
