@@ -11,9 +11,10 @@ all accounts, one after the other.
 
 `clock` is [slot, unix time, epoch]. `swap` is [input, kind, amount, other]: `input` 0 or 1 names
 the mint paid in, `kind` 0 is exact in, 1 exact out and 2 partial fill, `amount` is what that fixes
-and `other` what the program moved on the other side (of a partial fill both, in and out); `other`
-is missing where the program refused. Pools that are not ours to publish (`own`) are left out, and
-so are accounts that no quote reads (price oracles).
+and `other` what the program moved on the other side (of a partial fill both, in and out, and so
+where liquidity ended before `amount` was met); `other` is missing where the program refused. Pools
+that are not ours to publish (`own`) are left out, and so are accounts that no quote reads (price
+oracles).
 """
 
 import base64
@@ -25,8 +26,9 @@ from pathlib import Path
 from typing import Any
 
 KINDS = ("exact_in", "exact_out", "partial_fill")
-MOVED = (("amountOut",), ("amountIn",), ("amountIn", "amountOut"))
-ORACLE_LENGTHS = (4075, 3232)
+FIXED = ("amountIn", "amountOut", "")
+BOTH = ("amountIn", "amountOut")
+ORACLE_LENGTHS = (4075, 3232, 4483)
 
 
 def _clock(clock: dict[str, int]) -> list[int]:
@@ -35,7 +37,9 @@ def _clock(clock: dict[str, int]) -> list[int]:
 
 def _swap(swap: dict[str, Any], mints: list[str]) -> list[int]:
     kind = KINDS.index(swap["kind"])
-    moved = [] if "error" in swap else [swap[amount] for amount in MOVED[kind]]
+    moved = [] if "error" in swap else [swap[side] for side in BOTH]
+    if moved and swap.get(FIXED[kind]) == swap["amount"]:
+        moved = [swap[side] for side in BOTH if side != FIXED[kind]]
     return [mints.index(swap["input"]), kind, swap["amount"], *moved]
 
 

@@ -89,8 +89,8 @@ def test_needs_starts_with_the_pool_alone(vector: PoolVector) -> None:
 
 
 @POOLS
-def test_needs_converges_to_accounts_that_exist(vector: PoolVector) -> None:
-    assert None not in fetched(vector).values()
+def test_needs_asks_for_one_account_at_most_that_may_not_exist(vector: PoolVector) -> None:
+    assert list(fetched(vector).values()).count(None) <= 1
 
 
 @POOLS
@@ -100,7 +100,11 @@ def test_needs_is_stable_when_more_is_given(vector: PoolVector) -> None:
 
 @POOLS
 def test_needs_is_enough_for_every_known_swap(vector: PoolVector) -> None:
-    assert vector.venue.decode(vector.pool, fetched(vector)) == vector.decode()
+    accounts = fetched(vector)
+    everything = {**vector.accounts, **accounts}
+    assert vector.venue.decode(vector.pool, accounts) == vector.venue.decode(
+        vector.pool, everything
+    )
 
 
 @POOLS
@@ -131,9 +135,8 @@ def blanked(account: Account) -> Account:
 def test_decode_refuses_a_damaged_account(
     vector: PoolVector, damage: Callable[[Account], Account]
 ) -> None:
-    accounts = fetched(vector)
+    accounts = {address: account for address, account in fetched(vector).items() if account}
     for address, account in accounts.items():
-        assert account is not None
         with pytest.raises(AccountInvalid):
             vector.venue.decode(vector.pool, {**accounts, address: damage(account)})
 

@@ -5,6 +5,7 @@ import pytest
 from sluice.errors import SwapRefused
 from sluice.venues import VENUES
 from sluice.venues.base import Pool, VenueName
+from sluice.venues.raydium_clmm import PoolDrained
 from tests.unit.venues.vectors import Amounts, Observed, PoolVector, every_pool, load
 
 SWAPS = {
@@ -23,6 +24,8 @@ POOLS = pytest.mark.parametrize("vector", every_pool(), ids=str)
 def quoted(pool: Pool, observed: Observed) -> Amounts | None:
     try:
         quote = pool.quote(observed.trade, observed.clock)
+    except PoolDrained as drained:
+        return (drained.amount_in, drained.amount_out) if observed.is_short else None
     except SwapRefused:
         return None
     return quote.amount_in, quote.amount_out

@@ -39,6 +39,12 @@ class Observed:
     trade: Trade
     moved: Amounts | None
 
+    @property
+    def is_short(self) -> bool:
+        """Whether less was moved than asked: an SDK counts on to where liquidity ends."""
+        fixed = 1 if self.trade.kind is SwapKind.EXACT_OUT else 0
+        return self.moved is not None and self.moved[fixed] < self.trade.amount
+
 
 @dataclass(frozen=True, slots=True)
 class PoolVector:
@@ -120,7 +126,7 @@ def _observed(clock: list[int], swap: list[int], mints: list[Any]) -> Observed:
             return Observed(ChainClock(*clock), trade, (amount, amount_out))
         case SwapKind.EXACT_OUT, [amount_in]:
             return Observed(ChainClock(*clock), trade, (amount_in, amount))
-        case SwapKind.PARTIAL_FILL, [amount_in, amount_out]:
+        case _, [amount_in, amount_out]:
             return Observed(ChainClock(*clock), trade, (amount_in, amount_out))
         case _:
             return Observed(ChainClock(*clock), trade, None)

@@ -9,6 +9,7 @@ from sluice.venues import (
     meteora_damm_v2,
     meteora_dlmm,
     raydium_amm_v4,
+    raydium_clmm,
     raydium_cpmm,
 )
 from sluice.venues.base import Venue, VenueName
@@ -17,6 +18,7 @@ VENUES: Final[Mapping[VenueName, Venue]] = MappingProxyType(
     {
         VenueName.RAYDIUM_AMM_V4: raydium_amm_v4.VENUE,
         VenueName.RAYDIUM_CPMM: raydium_cpmm.VENUE,
+        VenueName.RAYDIUM_CLMM: raydium_clmm.VENUE,
         VenueName.METEORA_DLMM: meteora_dlmm.VENUE,
         VenueName.METEORA_DAMM_V2: meteora_damm_v2.VENUE,
         VenueName.METEORA_DAMM_V1: meteora_damm_v1.VENUE,
