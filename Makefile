@@ -17,7 +17,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test check format build lock
+.PHONY: help up down status test bench check format build lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ status: $(INSTALLED) ## what runs, where, and where its log is
 
 test: $(INSTALLED) ## unit, integration and end-to-end tests, with line coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term $(TESTS)
+
+bench: $(INSTALLED) ## our quotes beside the official SDKs', which npm installs [BENCH="quotes ..."]
+	@$(BIN)/python -m bench $(BENCH)
 
 check: $(INSTALLED) ## ruff, mypy --strict, sam validate --lint
 	$(BIN)/ruff check .

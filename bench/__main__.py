@@ -1,0 +1,43 @@
+"""`python -m bench [part...]`: every part, or the named ones."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+
+from . import quotes
+
+Part = Callable[[Console], dict[str, Any]]
+
+PARTS: Final[Mapping[str, Part]] = {
+    "quotes": quotes.run,
+}
+"""Each part prints what it finds, and returns the same for a program to read."""
+
+FILE_WIDTH = 160
+
+
+def main(
+    parts: Annotated[list[str] | None, typer.Argument(help=f"Of: {', '.join(PARTS)}.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For a program to read.")] = False,
+) -> None:
+    """Runs the parts one after the other; exits 2 for one that there is not."""
+    unknown = set(parts or ()) - PARTS.keys()
+    if unknown:
+        sys.stderr.write(f"bench: no part {', '.join(unknown)}; there are: {', '.join(PARTS)}\n")
+        raise typer.Exit(2)
+    console = Console(
+        highlight=False,
+        quiet=as_json,
+        width=None if sys.stdout.isatty() else FILE_WIDTH,
+    )
+    found = {name: PARTS[name](console) for name in parts or PARTS}
+    if as_json:
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)

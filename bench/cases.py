@@ -1,0 +1,61 @@
+"""The swaps that are timed: pools of our own from the test data, amounts that reach every depth."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from bench.depth import Depth, depth_of
+from sluice.errors import SwapRefused
+from sluice.venues import VENUES
+from sluice.venues.base import ChainClock, Trade, VenueName
+from tests.unit.venues.vectors import PoolVector, load
+
+AMOUNTS = tuple(digit * 10**zeros for zeros in range(3, 15) for digit in (1, 2, 3, 5, 7))
+"""Base units paid in."""
+PER_ROW = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One exact-in swap that our quote answers with `amount_out` base units."""
+
+    depth: Depth
+    vector: PoolVector
+    clock: ChainClock
+    trade: Trade
+    amount_out: int
+
+
+def cases_of(name: VenueName) -> list[Case]:
+    """A few swaps of every depth that the venue's pools have, spread over the pools."""
+    rows: dict[Depth, list[Case]] = defaultdict(list)
+    for vector in load(name):
+        for case in _cases(name, vector):
+            rows[case.depth].append(case)
+    return [case for depth in sorted(rows) for case in _spread(rows[depth])]
+
+
+def missing() -> list[VenueName]:
+    """The venues that are not registered."""
+    return [name for name in VenueName if name not in VENUES]
+
+
+def _cases(name: VenueName, vector: PoolVector) -> list[Case]:
+    pool, clock = vector.decode(), vector.cases[0].clock
+    found = []
+    for mint in pool.mints:
+        for amount in AMOUNTS:
+            trade = Trade(mint, amount)
+            try:
+                quote, after = pool.swap(trade, clock)
+            except SwapRefused:
+                continue
+            depth = depth_of(name, vector.accounts, pool, after)
+            if depth and quote.amount_out:
+                found.append(Case(depth, vector, clock, trade, quote.amount_out))
+    return found
+
+
+def _spread(found: list[Case]) -> list[Case]:
+    """Evenly taken from all, which lie pool after pool and amount after amount."""
+    count = min(PER_ROW, len(found))
+    return [found[index * len(found) // count] for index in range(count)]
