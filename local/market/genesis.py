@@ -29,6 +29,7 @@ from sluice.venues.raydium_cpmm_accounts import PROGRAM as CPMM_PROGRAM
 from sluice.venues.token import TOKEN_PROGRAM
 
 from .accounts import made_up, mint_account, token_account
+from .concentrated import clmm
 from .constant_product import Reserve, amm_v4, damm_v1
 
 ARRAYS_EACH_WAY: Final = 3
@@ -169,7 +170,21 @@ class DammV1Spec:
     venue: VenueName = VenueName.METEORA_DAMM_V1
 
 
-PoolSpec = AmmV4Spec | DammV1Spec | CpmmSpec | DlmmSpec | DammV2Spec
+@dataclass(frozen=True, slots=True)
+class ClmmSpec:
+    """`depth` is the base reserve, in whole tokens, of a CPMM pool that trades as well.
+
+    The base fee is `fee` millionths; the dynamic one comes on top. The base mint is the smaller.
+    """
+
+    name: str
+    pair: PairSpec
+    depth: int
+    fee: int
+    venue: VenueName = VenueName.RAYDIUM_CLMM
+
+
+PoolSpec = AmmV4Spec | DammV1Spec | CpmmSpec | ClmmSpec | DlmmSpec | DammV2Spec
 
 SOL: Final = TokenSpec("SOL", Address("So11111111111111111111111111111111111111112"), 9)
 USDC: Final = TokenSpec("USDC", Address("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"), 6)
@@ -188,6 +203,7 @@ POOLS: Final[tuple[PoolSpec, ...]] = (
     DammV2Spec("damm-v2-sol-usdc", SOL_USDC, depth=30_000, fee=250, variable_fee_control=900),
     AmmV4Spec("amm-v4-sol-usdc", SOL_USDC, depth=40_000, fee=2_500),
     DammV1Spec("damm-v1-sol-usdc", SOL_USDC, depth=5_000, fee=1_000),
+    ClmmSpec("clmm-sol-usdc", SOL_USDC, depth=50_000, fee=400),
     CpmmSpec("cpmm-jup-usdc", JUP_USDC, depth=4_000_000, fee=2_500),
     DlmmSpec("dlmm-jup-usdc", JUP_USDC, 20_000, 10, 10_000, 20_000),
 )
@@ -208,6 +224,8 @@ def genesis(pools: Iterable[PoolSpec] = POOLS, unix_time: int = 0) -> dict[Addre
             accounts |= amm_v4(address_of(spec), *_reserves(spec), spec.fee)
         elif isinstance(spec, DammV1Spec):
             accounts |= damm_v1(address_of(spec), *_reserves(spec), spec.fee, unix_time)
+        elif isinstance(spec, ClmmSpec):
+            accounts |= _clmm(spec)
         elif isinstance(spec, DammV2Spec):
             accounts |= _damm_v2(spec, unix_time)
         else:
@@ -262,6 +280,14 @@ def _cpmm(spec: CpmmSpec) -> dict[Address, Account]:
         vaults[0]: token_account(first.mint, pool, amounts[first]),
         vaults[1]: token_account(second.mint, pool, amounts[second]),
     }
+
+
+def _clmm(spec: ClmmSpec) -> dict[Address, Account]:
+    base, quote = spec.pair.base, spec.pair.quote
+    price = isqrt(spec.pair.fixed_price << PRICE_SCALE)
+    liquidity = spec.depth * base.unit * price >> PRICE_SCALE
+    decimals = base.decimals, quote.decimals
+    return clmm(address_of(spec), (base.mint, quote.mint), decimals, price, liquidity, spec.fee)
 
 
 def _dlmm(spec: DlmmSpec, unix_time: int) -> dict[Address, Account]:

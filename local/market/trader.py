@@ -21,6 +21,8 @@ from sluice.venues.meteora_damm_v2_fees import RATE
 from sluice.venues.meteora_dlmm import DlmmPool
 from sluice.venues.meteora_dlmm_bins import FEE_PRECISION
 from sluice.venues.raydium_amm_v4 import AmmV4Pool
+from sluice.venues.raydium_clmm import ClmmPool
+from sluice.venues.raydium_clmm_math import amounts_between
 from sluice.venues.raydium_cpmm import CpmmPool
 
 from .genesis import PAIRS, POOLS, PRICE_SCALE, DlmmSpec, PairSpec, PoolSpec, address_of
@@ -111,6 +113,8 @@ def _towards(pool: Pool, pair: PairSpec, price: int) -> Trade | None:
         return _towards_dlmm(pool, pair, price)
     if isinstance(pool, DammV2Pool):
         return _towards_damm_v2(pool, pair, price)
+    if isinstance(pool, ClmmPool):
+        return _towards_clmm(pool, pair, price)
     return None
 
 
@@ -155,6 +159,16 @@ def _towards_damm_v2(pool: DammV2Pool, pair: PairSpec, price: int) -> Trade | No
     if pool.price_x64 < price - margin:
         return _trade(pair.quote.mint, reserves_between(liquidity, wanted, held, wanted)[1])
     return None
+
+
+def _towards_clmm(pool: ClmmPool, pair: PairSpec, price: int) -> Trade | None:
+    """What the liquidity here takes in on the way; it thins out, so that is the most it could."""
+    margin = price * pool.terms.trade_rate // MILLION
+    if abs(pool.price_x64 - price) <= margin:
+        return None
+    down, wanted = pool.price_x64 > price, isqrt(price << PRICE_SCALE)
+    cost, _ = amounts_between(pool.sqrt_price, wanted, pool.liquidity, down)
+    return _trade(pair.base.mint if down else pair.quote.mint, cost)
 
 
 def _trade(mint: Address, amount: int) -> Trade | None:
