@@ -25,8 +25,8 @@ from sluice.venues.raydium_clmm_reach import array_address, array_index
 from .accounts import made_up, token_account
 
 TICK_SPACING: Final = 10
-POSITIONS: Final = 9
-POSITION_TICKS: Final = 200
+POSITIONS: Final = 45
+POSITION_TICKS: Final = 40
 """Each position reaches so many ticks further on both sides: the widest 18 % up and down."""
 
 CLMM_CUSTODY: Final = Layout(
