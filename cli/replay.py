@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from sluice.errors import AccountInvalid, SwapRefused
 from sluice.venues.base import Account, Accounts, Address, Pool, Quote
+from sluice.venues.raydium_clmm import PoolDrained
 
 from .vectors import Observed, PoolVector
 
@@ -17,10 +18,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No answer, and why: `crashed` tells a bug of ours from a refusal."""
+    """No answer, and why: `crashed` tells a bug of ours from a refusal.
+
+    `moved` is (amount in, amount out) of a swap that is let end where the liquidity does.
+    """
 
     reason: str
     crashed: bool = False
+    moved: tuple[int, int] | None = None
 
 
 Answer = Quote | Refused
@@ -42,6 +47,8 @@ class Replay:
     vector: PoolVector
     swaps: int = 0
     matches: int = 0
+    short: int = 0
+    """Of the matches, those of which our refusal names the amounts: see `agrees`."""
     first_mismatch: Mismatch | None = None
     nanoseconds: list[int] = field(default_factory=list)
 
@@ -56,6 +63,7 @@ class Replay:
         wrong = next((answer for answer in answers if not agrees(answer, observed)), None)
         if wrong is None:
             self.matches += 1
+            self.short += observed.is_short
         elif self.first_mismatch is None:
             self.first_mismatch = Mismatch(where, observed, _told(wrong))
 
@@ -72,8 +80,14 @@ def replay(vector: PoolVector, step: Callable[[], None] = lambda: None) -> Repla
 
 
 def agrees(answer: Answer, observed: Observed) -> bool:
-    """Equal to the unit; where the program refused, refused or come to nothing."""
+    """Equal to the unit; where the program refused, refused or come to nothing.
+
+    A swap that moved less than it asked for had a price limit, which our quotes know nothing of:
+    they refuse it, and the refusal must name what moved.
+    """
     if isinstance(answer, Refused):
+        if observed.is_short:
+            return answer.moved == observed.moved
         return observed.moved is None and not answer.crashed
     if observed.moved is None:
         return answer.amount_out == 0
@@ -126,6 +140,8 @@ def _swapped(
 def _attempt(action: Callable[[], T]) -> T | Refused:
     try:
         return action()
+    except PoolDrained as drained:
+        return Refused(str(drained), moved=(drained.amount_in, drained.amount_out))
     except (SwapRefused, AccountInvalid) as refused:
         return Refused(str(refused))
     except Exception as error:

@@ -25,6 +25,13 @@ class Observed:
     trade: Trade
     moved: tuple[int, int] | None
 
+    @property
+    def is_short(self) -> bool:
+        """Whether less moved than an exact swap asked for: it was let end with the liquidity."""
+        if self.moved is None or self.trade.kind is SwapKind.PARTIAL_FILL:
+            return False
+        return self.moved[self.trade.kind is SwapKind.EXACT_OUT] < self.trade.amount
+
 
 @dataclass(frozen=True, slots=True)
 class PoolVector:

@@ -19,7 +19,8 @@ def verify(
 ) -> None:
     """Replays recorded swaps and compares every amount to the unit.
 
-    A swap that the program refused must be refused too, or come to nothing. A chain's state is
+    A swap that the program refused must be refused too, or come to nothing; of one that a price
+    limit let end with the liquidity, the refusal must name what moved. A chain's state is
     carried on in the pool and, apart from that, through the accounts that it writes. The time is
     the median of the quotes that paid, without decoding.
 
@@ -105,3 +106,9 @@ def _show(replays: Sequence[Replay]) -> None:
     swaps, matches = sum(done.swaps for done in replays), sum(done.matches for done in replays)
     sign = "[green]✓[/]" if matches == swaps else "[red]✗[/]"
     console.print(f"{sign} {matches:,} of {swaps:,} swaps of {len(replays)} pools match")
+    if short := sum(done.short for done in replays):
+        console.print(
+            f"{short:,} of them ended with the liquidity: our quote refuses such a swap, and its "
+            "refusal names the amounts",
+            soft_wrap=True,
+        )

@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +207,18 @@ def test_an_unknown_venue_exits_2_in_one_line(content: Content, write: Write) ->
     path = write(content)
     told = f"sluice: {path}: no venue here has the program {content['program']}\n"
     assert run(path) == (2, told)
+
+
+def test_a_swap_that_ended_with_the_liquidity_matches_what_the_refusal_names(write: Write) -> None:
+    vector = next(
+        vector
+        for vector in load(VenueName.RAYDIUM_CLMM)
+        if any(observed.is_short for observed in vector.cases)
+    )
+    short = next(observed for observed in vector.cases if observed.is_short)
+    content = content_of(replace(vector, cases=(short,), chain=()))
+    code, output = run(write(content))
+    assert code == 0
+    assert "1 of them ended with the liquidity" in output
+    content["pools"][0]["cases"][0]["swaps"][0]["amountOut"] -= 1
+    assert run(write(content))[0] == 1
