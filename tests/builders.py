@@ -30,10 +30,10 @@ NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 def buy(
     order_id: UUID | None = None,
     account: str = "alice",
-    amount_in: int = 100_000_000,
+    amount: int = 100_000_000,
     accepted_at: datetime = NOON,
 ) -> OrderTerms:
-    """An order that buys SOL for `amount_in` base units of USDC."""
+    """An order that buys SOL for `amount` base units of USDC."""
     return OrderTerms(
         order_id or uuid7(),
         account,
@@ -41,7 +41,7 @@ def buy(
         Side.BUY,
         USDC,
         SOL,
-        amount_in,
+        amount,
         accepted_at,
     )
 
@@ -50,19 +50,22 @@ def confirmed(order: Order, amount_out: int = 702_000_000) -> Execution:
     """`order`, claimed, filled by one pool."""
     reference = f"paper-{order.terms.id}"
     sent = Outcome(venue="RAYDIUM_CPMM", tx_hash=reference)
-    done = Outcome("RAYDIUM_CPMM", reference, amount_out, Decimal("142.45"))
+    amount_in = order.terms.amount
+    done = Outcome("RAYDIUM_CPMM", reference, amount_in, amount_out, Decimal("142.45"))
     submitted_order, submitted = order.advance(OrderStatus.SUBMITTED, NOON, sent)
     _, confirmed = submitted_order.advance(OrderStatus.CONFIRMED, NOON, done)
     fee: dict[str, str | int] = {"kind": "trade", "mint": USDC, "amount": 250_000}
-    amount_in = order.terms.amount_in
     return Execution(
         order,
         (submitted, confirmed),
         (
-            VenueQuote("RAYDIUM_CPMM", POOL, 7, amount_in, amount_out, (fee,)),
-            VenueQuote("METEORA_DLMM", "late", None, error="no answer within 1.5 s"),
+            VenueQuote(
+                "RAYDIUM_CPMM",
+                *(POOL, 0, USDC, SOL, 7, amount_in, amount_out, (fee,), 120, amount_in, amount_out),
+            ),
+            VenueQuote("METEORA_DLMM", "late", 0, USDC, SOL, None, error="no answer within 1.5 s"),
         ),
-        (Fill("RAYDIUM_CPMM", POOL, amount_in, amount_out, (fee,), 7, reference),),
+        (Fill("RAYDIUM_CPMM", POOL, 0, USDC, SOL, amount_in, amount_out, (fee,), 7, reference),),
     )
 
 

@@ -21,9 +21,11 @@ from sluice.venues.base import (
     ChainClock,
     Pool,
     Quote,
+    SwapKind,
     Trade,
     VenueName,
 )
+from sluice.venues.integers import ceil_div
 from tests.builders import NOON
 
 PROGRAM = Address("11111111111111111111111111111111")
@@ -89,7 +91,7 @@ class MemoryStore:
 
 @dataclass(frozen=True)
 class FixedPool:
-    """A pool that pays `out` for anything, or refuses."""
+    """A pool of one price, `answer` for each 100 million that go in; or one that refuses."""
 
     address: Address
     mints: tuple[Address, Address]
@@ -102,7 +104,9 @@ class FixedPool:
     def quote(self, trade: Trade, clock: ChainClock) -> Quote:
         if isinstance(self.answer, SwapRefused):
             raise self.answer
-        return Quote(trade.amount, self.answer, ())
+        if trade.kind is SwapKind.EXACT_OUT:
+            return Quote(ceil_div(trade.amount * 100_000_000, self.answer), trade.amount, ())
+        return Quote(trade.amount, trade.amount * self.answer // 100_000_000, ())
 
     def swap(self, trade: Trade, clock: ChainClock) -> tuple[Quote, Pool]:
         return self.quote(trade, clock), self

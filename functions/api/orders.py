@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
@@ -17,12 +17,12 @@ from sluice.observability import logger
 from sluice.orders.model import OrderStatus, OrderTerms
 
 from .body import json_object
+from .documented import body_of, errors
 from .errors import ApiError, FieldFault
 from .schemas import ExecuteOrder
 from .services import Services
 from .views import (
     AcceptedView,
-    ErrorView,
     OrdersView,
     OrderView,
     Success,
@@ -30,20 +30,7 @@ from .views import (
     answer,
 )
 
-ORDER_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": ExecuteOrder.model_json_schema()}},
-    }
-}
-
-
 OrderId = Annotated[UUID, Path(alias="id")]
-
-
-def errors(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """How a route documents the errors it answers with."""
-    return {int(status): {"model": ErrorView} for status in statuses}
 
 
 def router(services: Callable[[], Services]) -> APIRouter:
@@ -59,7 +46,7 @@ def router(services: Callable[[], Services]) -> APIRouter:
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             HTTPStatus.SERVICE_UNAVAILABLE,
         ),
-        openapi_extra=ORDER_BODY,
+        openapi_extra=body_of(ExecuteOrder),
         summary="Place a market order",
     )
     async def execute(request: Request) -> JSONResponse:

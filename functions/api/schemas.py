@@ -3,25 +3,40 @@
 import re
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
 
 from sluice.markets.catalog import Catalog
 from sluice.markets.tokens import AmountInvalid, Token, require_positive
-from sluice.orders.model import OrderTerms, OrderType, Side
+from sluice.orders.model import (
+    DEFAULT_MAX_SPLITS,
+    DEFAULT_SLIPPAGE_BPS,
+    OrderTerms,
+    OrderType,
+    Side,
+    SwapMode,
+)
+
+if TYPE_CHECKING:
+    from sluice.routing.route import Wanted
 
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 _MAX_AMOUNT_LENGTH = 100
+_MAX_PRICE_EXPONENT = 30
+
+MAX_SPLITS = 5
 
 
 def _listed(name: object, info: ValidationInfo) -> Token:
@@ -49,34 +64,55 @@ ListedToken = Annotated[
     BeforeValidator(_listed),
     WithJsonSchema({"type": "string", "description": "Symbol or mint address", "example": "USDC"}),
 ]
+
+
+def _number(description: str, example: int) -> JsonDict:
+    """The schema of an exact number: JSON's own, or a decimal string."""
+    return {
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0},
+            {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"},
+        ],
+        "description": description,
+        "example": example,
+    }
+
+
 Amount = Annotated[
     Decimal,
     BeforeValidator(_exact),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", "exclusiveMinimum": 0},
-                {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"},
-            ],
-            "description": "In whole tokens of tokenIn, exact to its decimals",
-            "example": 100,
-        }
-    ),
+    WithJsonSchema(_number("In whole tokens, exact to the token's decimals", 100)),
 ]
 
 
-class ExecuteOrder(BaseModel):
-    """`POST /api/orders/execute`. Validate it with the catalog as context: {"catalog": ...}."""
+def _price(price: object) -> Decimal:
+    exact = _exact(price)
+    require_positive(exact)
+    if abs(exact.adjusted()) > _MAX_PRICE_EXPONENT:
+        raise AmountInvalid("is no price of any pair")
+    return exact
+
+
+LimitPrice = Annotated[
+    Decimal,
+    BeforeValidator(_price),
+    WithJsonSchema(_number("In quote per base, whole tokens: the worst price to accept", 150)),
+]
+
+
+class QuoteRequest(BaseModel):
+    """`POST /api/quotes`. Validate it with the catalog as context: {"catalog": ...}."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, arbitrary_types_allowed=True, extra="forbid", frozen=True
     )
 
-    type: Literal["MARKET"]
     side: Literal["BUY", "SELL"]
     token_in: ListedToken
     token_out: ListedToken
+    swap_mode: Literal["EXACT_IN", "EXACT_OUT"] = "EXACT_IN"
     amount: Amount
+    max_splits: Annotated[int, Field(ge=1, le=MAX_SPLITS, strict=True)] = DEFAULT_MAX_SPLITS
 
     @field_validator("token_out")
     @classmethod
@@ -88,16 +124,47 @@ class ExecuteOrder(BaseModel):
     @field_validator("amount")
     @classmethod
     def _whole_base_units(cls, amount: Decimal, info: ValidationInfo) -> Decimal:
-        # Fields come in order: where tokenIn was faulty, its decimals are not known.
-        token: Token | None = info.data.get("token_in")
-        try:
-            require_positive(amount) if token is None else token.base_units(amount)
-        except AmountInvalid as invalid:
-            raise ValueError(str(invalid)) from None
-        return amount
+        exact_in = info.data.get("swap_mode") == "EXACT_IN"
+        return _within(amount, info.data.get("token_in" if exact_in else "token_out"))
+
+    def wanted(self) -> "Wanted":
+        """What is to be routed, in the domain's terms."""
+        # Imported here: only quoting needs the router.
+        from sluice.routing.route import Wanted
+
+        return Wanted(
+            self.token_in.mint,
+            self.token_out.mint,
+            self._base_units(),
+            SwapMode(self.swap_mode),
+            self.max_splits,
+        )
+
+    def _base_units(self) -> int:
+        fixed = self.token_in if self.swap_mode == "EXACT_IN" else self.token_out
+        return fixed.base_units(self.amount)
+
+
+class ExecuteOrder(QuoteRequest):
+    """`POST /api/orders/execute`; validated likewise."""
+
+    type: Literal["MARKET"]
+    slippage_bps: Annotated[int, Field(ge=0, le=10_000, strict=True)] = DEFAULT_SLIPPAGE_BPS
+    limit_price: LimitPrice | None = None
+    min_amount_out: Amount | None = None
+
+    @field_validator("min_amount_out")
+    @classmethod
+    def _of_token_out(cls, minimum: Decimal | None, info: ValidationInfo) -> Decimal | None:
+        if minimum is None:
+            return None
+        if info.data.get("swap_mode") == "EXACT_OUT":
+            raise ValueError("goes with EXACT_IN: what is received is fixed by amount already")
+        return _within(minimum, info.data.get("token_out"))
 
     def terms(self, order_id: UUID, account: str, accepted_at: datetime) -> OrderTerms:
         """The order in the domain's terms: mints and base units."""
+        minimum = self.min_amount_out
         return OrderTerms(
             order_id,
             account,
@@ -105,6 +172,20 @@ class ExecuteOrder(BaseModel):
             Side(self.side),
             self.token_in.mint,
             self.token_out.mint,
-            self.token_in.base_units(self.amount),
+            self._base_units(),
             accepted_at,
+            SwapMode(self.swap_mode),
+            self.slippage_bps,
+            self.max_splits,
+            self.limit_price,
+            None if minimum is None else self.token_out.base_units(minimum),
         )
+
+
+def _within(amount: Decimal, token: Token | None) -> Decimal:
+    """`amount`, if it is a whole number of base units; `token` is None where it was faulty."""
+    if token is None:
+        require_positive(amount)
+    else:
+        token.base_units(amount)
+    return amount

@@ -10,11 +10,13 @@ from sluice.orders.queue import SqsOrderQueue
 from sluice.streaming.accepted import AcceptedOrders
 from sluice.streaming.valkey import Valkey, connect
 
-from .views import Presenter
+from .presenter import Presenter
 
 if TYPE_CHECKING:
     from sluice.markets.rpc import RpcAccounts
+    from sluice.markets.snapshot import Market
     from sluice.orders.store import PostgresStore
+    from sluice.routing.router import Router
 
 
 @dataclass(frozen=True)
@@ -55,3 +57,17 @@ class Services:
         from sluice.markets.live import rpcs
 
         return rpcs(self.config.SOLANA_RPC_URL)[0]
+
+    @cached_property
+    def market(self) -> "Market":
+        from sluice.markets.live import live_market
+
+        return live_market(
+            self.catalog, self.config.SOLANA_RPC_URL, self.config.VENUE_TIMEOUT_MS / 1000
+        )
+
+    @cached_property
+    def router(self) -> "Router":
+        from sluice.routing.router import Router
+
+        return Router(self.catalog, self.config.LEG_COST_LAMPORTS)

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 import boto3
 import pytest
+from aiohttp import web
 from fastapi import FastAPI
 from moto import mock_aws
 from mypy_boto3_sqs import SQSClient
@@ -14,10 +17,13 @@ from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 from api.app import create_app
 from api.services import Services
+from local.market.rpc import application
+from local.market.state import Market
 from sluice.config import ApiConfig
+from sluice.markets.catalog import catalog
 from sluice.orders.database import Database
 from sluice.orders.message import decode
-from sluice.orders.model import U64_MAX, Side
+from sluice.orders.model import U64_MAX, Side, SwapMode
 from sluice.orders.store import PostgresStore
 from sluice.streaming.valkey import Valkey
 from tests.builders import NOON, SOL, USDC, buy, confirmed
@@ -95,7 +101,7 @@ def test_an_order_is_accepted_queued_and_readable_at_once(app: FastAPI, queue: s
     (message,) = queued(queue)
     assert message["Attributes"]["MessageGroupId"] == "local"
     terms = decode(message["Body"])
-    assert (str(terms.id), terms.side, terms.token_in, terms.token_out, terms.amount_in) == (
+    assert (str(terms.id), terms.side, terms.token_in, terms.token_out, terms.amount) == (
         data["orderId"],
         Side.BUY,
         USDC,
@@ -133,7 +139,7 @@ def test_amounts_are_exact_as_numbers_and_as_strings(
 
     assert call(app, "POST", "/api/orders/execute", raw=raw).status == 201
     (message,) = queued(queue)
-    assert decode(message["Body"]).amount_in == units
+    assert decode(message["Body"]).amount == units
 
 
 @pytest.mark.parametrize(
@@ -168,8 +174,21 @@ def test_amounts_are_exact_as_numbers_and_as_strings(
         ({"token_in": "USDC"}, ["token_in"]),
         (
             {"type": 1, "side": 2, "tokenIn": 3, "tokenOut": 4, "amount": "x"},
-            ["type", "side", "tokenIn", "tokenOut", "amount"],
+            ["side", "tokenIn", "tokenOut", "amount", "type"],
         ),
+        ({"swapMode": "BOTH"}, ["swapMode"]),
+        ({"swapMode": "EXACT_OUT", "amount": "0.0000000001"}, ["amount"]),
+        ({"slippageBps": -1}, ["slippageBps"]),
+        ({"slippageBps": 10_001}, ["slippageBps"]),
+        ({"slippageBps": "50"}, ["slippageBps"]),
+        ({"slippageBps": True}, ["slippageBps"]),
+        ({"maxSplits": 0}, ["maxSplits"]),
+        ({"maxSplits": 6}, ["maxSplits"]),
+        ({"limitPrice": 0}, ["limitPrice"]),
+        ({"limitPrice": "1e5"}, ["limitPrice"]),
+        ({"limitPrice": 1e300}, ["limitPrice"]),
+        ({"minAmountOut": "0.0000000001"}, ["minAmountOut"]),
+        ({"minAmountOut": 1, "swapMode": "EXACT_OUT"}, ["minAmountOut"]),
     ],
 )
 def test_every_faulty_field_is_named_and_nothing_is_queued(
@@ -217,6 +236,85 @@ def test_a_body_that_is_no_json_object_is_told_so(app: FastAPI, raw: str) -> Non
 
     assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
     assert answer.body["details"]
+
+
+def test_every_condition_of_an_order_travels_with_it(app: FastAPI, queue: str) -> None:
+    conditions = {
+        "swapMode": "EXACT_OUT",
+        "amount": "0.000000001",
+        "slippageBps": 7,
+        "maxSplits": 2,
+        "limitPrice": "142.123456789",
+    }
+
+    answer = call(app, "POST", "/api/orders/execute", BODY | conditions)
+
+    assert answer.status == 201
+    (message,) = queued(queue)
+    terms = decode(message["Body"])
+    assert (terms.swap_mode, terms.amount, terms.slippage_bps, terms.max_splits) == (
+        SwapMode.EXACT_OUT,
+        1,
+        7,
+        2,
+    )
+    assert terms.limit_price == Decimal("142.123456789")
+    shown = call(app, "GET", f"/api/orders/{terms.id}").body["data"]
+    assert shown.items() >= conditions.items()
+
+
+def test_quotes_tell_every_pool_and_the_route_and_store_nothing(
+    config: ApiConfig, queue: str, postgres_url: str, loop: asyncio.AbstractEventLoop
+) -> None:
+    market = application(Market(seed=1, slot=1, unix_time=int(time.time())), trading=False)
+    runner = web.AppRunner(market)
+    loop.run_until_complete(runner.setup())
+    loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", 0).start())
+    app = app_of(config, SOLANA_RPC_URL=f"http://127.0.0.1:{runner.addresses[0][1]}")
+    asked = {"side": "BUY", "tokenIn": "USDC", "tokenOut": "SOL", "amount": 500_000}
+
+    answer = call(app, "POST", "/api/quotes", asked)
+    jupiter = call(app, "POST", "/api/quotes", asked | {"tokenIn": "JUP", "amount": 1000})
+    loop.run_until_complete(runner.cleanup())
+
+    assert answer.status == 200
+    data = answer.body["data"]
+    (hop,) = data["hops"]
+    pools = [pool for pool in catalog("simulated").pools if pool.name == "SOL/USDC"]
+    assert {quote["pool"] for quote in data["quotes"]} == {pool.address for pool in pools}
+    assert 1 < len(hop["legs"]) <= 3
+    assert sum(Decimal(leg["amountIn"]) for leg in hop["legs"]) == 500_000
+    assert sum(Decimal(leg["amountOut"]) for leg in hop["legs"]) == Decimal(data["amountOut"])
+    assert Decimal(data["amountOut"]) > max(
+        Decimal(quote["amountOut"] or 0) for quote in data["quotes"]
+    )
+    assert all(Decimal(leg["impactBps"]) >= 0 and leg["fees"] for leg in hop["legs"])
+    assert [hop["tokenOut"] for hop in jupiter.body["data"]["hops"]] == ["USDC", "SOL"]
+    assert queued(queue) == []
+    assert call(app, "GET", "/api/orders").body["data"]["orders"] == []
+
+
+def test_quotes_without_an_rpc_say_why_there_is_no_route(app: FastAPI) -> None:
+    asked = {"side": "SELL", "tokenIn": "SOL", "tokenOut": "USDC", "amount": 1}
+
+    data = call(app, "POST", "/api/quotes", asked).body["data"]
+
+    assert (data["reason"], data["hops"]) == ("VENUES_UNAVAILABLE", [])
+    assert all(NOWHERE in quote["error"] for quote in data["quotes"])
+
+
+def test_a_faulty_quote_request_is_named_and_unknown_fields_are_refused(app: FastAPI) -> None:
+    answer = call(app, "POST", "/api/quotes", BODY)
+
+    assert (answer.status, [f["field"] for f in answer.body["details"]]) == (400, ["type"])
+
+
+def test_markets_list_tokens_pairs_and_pools(app: FastAPI) -> None:
+    data = call(app, "GET", "/api/markets").body["data"]
+
+    assert {"symbol": "SOL", "mint": SOL, "decimals": 9} in data["tokens"]
+    assert [market["pair"] for market in data["markets"]] == ["SOL/USDC", "JUP/USDC"]
+    assert all(market["pools"] for market in data["markets"])
 
 
 def test_a_body_over_64_kib_is_too_large(app: FastAPI) -> None:
@@ -361,7 +459,7 @@ def test_the_service_is_alive_and_documented(app: FastAPI) -> None:
         document["paths"].keys()
     )
     body = document["paths"]["/api/orders/execute"]["post"]["requestBody"]
-    assert set(body["content"]["application/json"]["schema"]["required"]) == set(BODY)
+    assert set(body["content"]["application/json"]["schema"]["required"]) == BODY.keys()
 
 
 async def executed(postgres_url: str) -> str:

@@ -15,7 +15,7 @@ from psycopg.errors import CheckViolation, RestrictViolation
 from sluice.errors import DatabaseUnavailable, FailReason
 from sluice.orders.database import Database
 from sluice.orders.migrate import migrate
-from sluice.orders.model import TRANSITIONS, U64_MAX, OrderStatus, OrderTerms
+from sluice.orders.model import TRANSITIONS, U64_MAX, OrderStatus, OrderTerms, SwapMode
 from sluice.orders.store import Claim, PostgresStore
 from tests.builders import NOON, buy, confirmed, failed
 from tests.integration.counting_proxy import CountingProxy
@@ -36,7 +36,7 @@ def connection(postgres_url: str) -> Iterator[psycopg.Connection]:
 
 
 async def test_a_claim_stores_new_orders_and_moves_them_to_routing(store: PostgresStore) -> None:
-    first, second = buy(), buy(amount_in=U64_MAX)
+    first, second = buy(), buy(amount=U64_MAX)
 
     found = await claim(store, first, second)
 
@@ -50,6 +50,19 @@ async def test_a_claim_stores_new_orders_and_moves_them_to_routing(store: Postgr
         for terms in sorted([first, second], key=lambda terms: terms.id)
         for seq, status in ((1, OrderStatus.PENDING), (2, OrderStatus.ROUTING))
     ]
+
+
+async def test_everything_the_client_asked_for_is_kept(store: PostgresStore) -> None:
+    order = replace(
+        buy(),
+        swap_mode=SwapMode.EXACT_OUT,
+        slippage_bps=7,
+        max_splits=2,
+        limit_price=Decimal("0.000000123456789123456789"),
+        min_amount_out=U64_MAX,
+    )
+
+    assert [found.terms for found in (await claim(store, order)).orders] == [order]
 
 
 async def test_a_leased_order_is_busy_for_a_second_worker(store: PostgresStore) -> None:
@@ -102,7 +115,7 @@ async def test_a_worker_whose_lease_was_lost_records_nothing(
 async def test_recording_stores_events_quotes_and_fills_of_the_whole_batch(
     store: PostgresStore,
 ) -> None:
-    claimed = (await claim(store, buy(amount_in=U64_MAX), buy())).orders
+    claimed = (await claim(store, buy(amount=U64_MAX), buy())).orders
     good, bad = claimed
 
     recorded = await store.record([confirmed(good), failed(bad, FailReason.INSUFFICIENT_LIQUIDITY)])
@@ -113,7 +126,7 @@ async def test_recording_stores_events_quotes_and_fills_of_the_whole_batch(
     assert (row["status"], row["seq"], row["venue"]) == ("CONFIRMED", 4, "RAYDIUM_CPMM")
     assert row["amount_out"] == 702_000_000
     assert row["execution_price"] == Decimal("142.45")
-    assert [int(fill["amount_in"]) for fill in row["fills"]] == [good.terms.amount_in]
+    assert [int(fill["amount_in"]) for fill in row["fills"]] == [good.terms.amount]
     timeline = await store.timeline("alice", good.terms.id)
     assert timeline is not None
     _, events, quotes = timeline
@@ -203,7 +216,7 @@ def test_the_trigger_and_the_table_agree_on_every_pair_of_statuses(
     order = _stored(connection, old)
     change = """
         UPDATE orders SET status = %(new)s, seq = seq + 1, venue = 'RAYDIUM_CPMM',
-            tx_hash = 'x', amount_out = 1, execution_price = 1, reason = %(reason)s
+            tx_hash = 'x', amount_in = 1, amount_out = 1, execution_price = 1, reason = %(reason)s
         WHERE id = %(id)s"""
     reason = "NO_ROUTE" if new is OrderStatus.FAILED else None
     values = {"new": new, "id": order, "reason": reason}
@@ -220,11 +233,11 @@ def _stored(connection: psycopg.Connection, status: OrderStatus) -> UUID:
     with connection.transaction():
         connection.execute("SET LOCAL session_replication_role = replica")
         connection.execute(
-            """INSERT INTO orders (id, account, type, side, token_in, token_out, amount_in,
-                   accepted_at, status, seq, updated_at, venue, tx_hash, amount_out,
-                   execution_price, reason)
-               VALUES (%s, 'alice', 'MARKET', 'BUY', 'a', 'b', 1, now(), %s, 3, now(),
-                   'RAYDIUM_CPMM', 'x', 1, 1, %s)""",
+            """INSERT INTO orders (id, account, type, side, token_in, token_out, swap_mode, amount,
+                   slippage_bps, max_splits, accepted_at, status, seq, updated_at, venue, tx_hash,
+                   amount_in, amount_out, execution_price, reason)
+               VALUES (%s, 'alice', 'MARKET', 'BUY', 'a', 'b', 'EXACT_IN', 1, 50, 3, now(), %s, 3,
+                   now(), 'RAYDIUM_CPMM', 'x', 1, 1, 1, %s)""",
             (terms.id, status, "NO_ROUTE" if status is OrderStatus.FAILED else None),
         )
     return terms.id

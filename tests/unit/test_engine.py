@@ -1,14 +1,19 @@
 """The way of an order through the engine, over fakes."""
 
+from dataclasses import replace
 from decimal import Decimal
 from itertools import count
+from typing import Any
+
+import pytest
 
 from sluice.engine import Deadline, Engine
 from sluice.errors import FailReason, Refusal, SwapRefused
 from sluice.markets.catalog import Catalog, ListedPool
 from sluice.markets.snapshot import Market
 from sluice.markets.tokens import Token
-from sluice.orders.model import OrderStatus
+from sluice.orders.model import OrderStatus, SwapMode
+from sluice.routing.router import Router
 from sluice.settlement.paper import PaperSettlement, paper_reference
 from sluice.venues.base import Accounts, Address, VenueName
 from tests.builders import SOL, USDC, buy, seqs
@@ -53,6 +58,7 @@ class House:
         self.engine = Engine(
             self.store,
             market,
+            Router(catalog, leg_cost_lamports=0),
             catalog,
             PaperSettlement(market),
             self.publisher,
@@ -127,7 +133,7 @@ async def test_the_fill_is_what_the_pool_pays_when_it_is_filled_not_when_it_was_
     class Moving(FakeVenue):
         def decode(self, pool: Address, accounts: Accounts) -> FixedPool:
             now = self.pools[pool]
-            self.pools[pool] = FixedPool(pool, now.mints, 700_000_000)
+            self.pools[pool] = FixedPool(pool, now.mints, 797_000_000)
             return now
 
     before = house.venues[VenueName.RAYDIUM_CPMM]
@@ -137,7 +143,60 @@ async def test_the_fill_is_what_the_pool_pays_when_it_is_filled_not_when_it_was_
 
     (execution,) = house.store.executions
     assert max(quote.amount_out or 0 for quote in execution.quotes) == 800_000_000
-    assert execution.fills[0].amount_out == 700_000_000
+    assert execution.fills[0].amount_out == 797_000_000
+
+
+async def test_a_fill_worse_than_the_slippage_allows_fails_the_order() -> None:
+    house = House(cpmm=800_000_000, dlmm=1)
+
+    class Sliding(FakeVenue):
+        def decode(self, pool: Address, accounts: Accounts) -> FixedPool:
+            now = self.pools[pool]
+            self.pools[pool] = FixedPool(pool, now.mints, 795_999_999)
+            return now
+
+    before = house.venues[VenueName.RAYDIUM_CPMM]
+    house.venues[VenueName.RAYDIUM_CPMM] = Sliding(before.name, before.pools)
+
+    await house.engine.execute([buy()], deadline())
+
+    (execution,) = house.store.executions
+    assert execution.events[0].outcome.reason is FailReason.SLIPPAGE_EXCEEDED
+    assert execution.fills == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"limit_price": Decimal("124.99")}, FailReason.PRICE_LIMIT),
+        ({"limit_price": Decimal(125)}, None),
+        ({"min_amount_out": 800_000_001}, FailReason.SLIPPAGE_EXCEEDED),
+        ({"min_amount_out": 800_000_000}, None),
+    ],
+)
+async def test_the_clients_own_limits_hold(
+    changes: dict[str, Any], reason: FailReason | None
+) -> None:
+    house = House(cpmm=800_000_000, dlmm=1)
+
+    await house.engine.execute([replace(buy(), **changes)], deadline())
+
+    (execution,) = house.store.executions
+    assert execution.events[-1].outcome.reason is reason
+
+
+async def test_an_exact_out_order_takes_the_least_and_pays_exactly_what_was_asked() -> None:
+    house = House(cpmm=800_000_000, dlmm=790_000_000)
+    order = replace(buy(amount=400_000_000), swap_mode=SwapMode.EXACT_OUT)
+
+    await house.engine.execute([order], deadline())
+
+    (fill,) = house.store.executions[0].fills
+    assert (fill.venue, fill.amount_in, fill.amount_out) == (
+        VenueName.RAYDIUM_CPMM,
+        50_000_000,
+        400_000_000,
+    )
 
 
 async def test_a_pool_that_closes_between_quote_and_fill_fails_the_order() -> None:

@@ -12,7 +12,7 @@ from tests.builders import NOON, buy
 
 def test_a_status_change_says_everything_a_client_needs_and_no_float() -> None:
     order = buy()
-    outcome = Outcome("METEORA_DLMM", "paper-1", 702_000_000, Decimal("1E-7"))
+    outcome = Outcome("METEORA_DLMM", "paper-1", 1, 702_000_000, Decimal("1E-7"))
     frame = order_frame(OrderEvent(order.id, "alice", 4, OrderStatus.CONFIRMED, NOON, outcome))
 
     assert json.loads(frame) == {

@@ -41,6 +41,8 @@ class ApiConfig(_Environment):
     MARKETS: str = "mainnet"
     ACCOUNT: str = "local"
     """The account of every caller until an authorizer names one."""
+    VENUE_TIMEOUT_MS: int = Field(default=1500, gt=0)
+    LEG_COST_LAMPORTS: int = Field(default=5000, ge=0)
 
 
 class WorkerConfig(_Environment):
@@ -52,6 +54,8 @@ class WorkerConfig(_Environment):
     MARKETS: str = "mainnet"
     VENUE_TIMEOUT_MS: int = Field(default=1500, gt=0)
     LEASE_SECONDS: int = Field(default=60, gt=0)
+    LEG_COST_LAMPORTS: int = Field(default=5000, ge=0)
+    """What one more pool in a route costs its owner: about a signature and its priority fee."""
 
 
 class ConnectionsConfig(_Environment):

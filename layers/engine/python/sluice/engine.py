@@ -12,21 +12,22 @@ from uuid import UUID
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from .config import WorkerConfig
-from .errors import FailReason
-from .markets.catalog import Catalog, Pair, catalog
-from .markets.live import live_market
-from .markets.snapshot import Market
-from .observability import metrics
-from .orders.database import Database
-from .orders.model import Fill, Order, OrderStatus, OrderTerms, Outcome, execution_price
-from .orders.store import Claim, Execution, OrderStore, PostgresStore
-from .routing.best import Routed, best_route
-from .settlement.base import RoutedOrder, Settlement
-from .settlement.paper import PaperSettlement
-from .streaming.publish import Publisher, ValkeyPublisher
-from .streaming.valkey import connect
-from .venues.base import Address
+from sluice.config import WorkerConfig
+from sluice.errors import FailReason
+from sluice.markets.catalog import Catalog, catalog
+from sluice.markets.live import live_market
+from sluice.markets.snapshot import Market
+from sluice.observability import metrics
+from sluice.orders.database import Database
+from sluice.orders.model import Order, OrderStatus, OrderTerms, Outcome, execution_price
+from sluice.orders.store import Claim, Execution, OrderStore, PostgresStore
+from sluice.routing.guard import refused_by_terms
+from sluice.routing.route import Routed, Wanted
+from sluice.routing.router import Router
+from sluice.settlement.base import Filled, RoutedOrder, Settlement
+from sluice.settlement.paper import PaperSettlement
+from sluice.streaming.publish import Publisher, ValkeyPublisher
+from sluice.streaming.valkey import connect
 
 
 class Clock(Protocol):
@@ -70,6 +71,7 @@ class Engine:
         self,
         store: OrderStore,
         market: Market,
+        router: Router,
         tokens: Catalog,
         settlement: Settlement,
         publisher: Publisher,
@@ -78,6 +80,7 @@ class Engine:
     ) -> None:
         self._store = store
         self._market = market
+        self._router = router
         self._tokens = tokens
         self._settlement = settlement
         self._publisher = publisher
@@ -90,11 +93,14 @@ class Engine:
         Raises `DatabaseUnavailable` when nothing was recorded: then the whole batch comes again.
         """
         claim = await self._store.claim(terms, self._clock.now(), self._lease_seconds)
-        pairs = {_pair(order.terms) for order in claim.orders}
+        wanted = {order.terms.id: Wanted.of(order.terms) for order in claim.orders}
+        pairs = {pair for each in wanted.values() for pair in self._router.pairs(each)}
         snapshot, _ = await asyncio.gather(
             self._market.snapshot(pairs, deadline.left()), self._publisher.publish(claim.events)
         )
-        routed = [(order, best_route(order.terms, snapshot)) for order in claim.orders]
+        routed = [
+            (order, self._router.route(wanted[order.terms.id], snapshot)) for order in claim.orders
+        ]
         settled = await self._settle(routed, deadline)
         executions = [self._execution(o, found, settled[o.terms.id]) for o, found in routed]
         recorded = await self._store.record(executions)
@@ -106,45 +112,54 @@ class Engine:
 
     async def _settle(
         self, routed: Sequence[tuple[Order, Routed]], deadline: Deadline
-    ) -> dict[UUID, Fill | FailReason]:
-        """What each order comes to: its fill, or why it has none."""
-        results = {
-            order.terms.id: found.route
-            for order, found in routed
-            if isinstance(found.route, FailReason)
-        }
-        routes = [
-            RoutedOrder(order, found.route)
-            for order, found in routed
-            if not isinstance(found.route, FailReason)
-        ]
-        settled = await self._settlement.settle(routes, deadline.left())
-        return results | {one.order.terms.id: one.result for one in settled}
+    ) -> dict[UUID, Filled | FailReason]:
+        """What each order comes to: its fills, or why it has none."""
+        results: dict[UUID, Filled | FailReason] = {}
+        accepted = []
+        for order, found in routed:
+            route = found.route
+            if isinstance(route, FailReason):
+                results[order.terms.id] = route
+            elif reason := self._refused(order, route.amount_in, route.amount_out):
+                results[order.terms.id] = reason
+            else:
+                accepted.append(RoutedOrder(order, route))
+        for one in await self._settlement.settle(accepted, deadline.left()):
+            result = one.result
+            if isinstance(result, Filled):
+                result = self._refused(one.order, result.amount_in, result.amount_out) or result
+            results[one.order.terms.id] = result
+        return results
 
-    def _execution(self, order: Order, found: Routed, result: Fill | FailReason) -> Execution:
+    def _refused(self, order: Order, amount_in: int, amount_out: int) -> FailReason | None:
+        return refused_by_terms(order.terms, amount_in, amount_out, *self._decimals(order))
+
+    def _execution(self, order: Order, found: Routed, result: Filled | FailReason) -> Execution:
         now = self._clock.now()
         if isinstance(result, FailReason):
             _, failed = order.advance(OrderStatus.FAILED, now, Outcome(reason=result))
             return Execution(order, (failed,), found.quotes)
-        sent = Outcome(venue=result.venue, tx_hash=result.reference)
+        largest = max(result.fills, key=lambda fill: (-fill.hop, fill.amount_in))
+        sent = Outcome(venue=largest.venue, tx_hash=result.reference)
         submitted_order, submitted = order.advance(OrderStatus.SUBMITTED, now, sent)
         filled = replace(
-            sent, amount_out=result.amount_out, execution_price=self._price(order, result)
+            sent,
+            amount_in=result.amount_in,
+            amount_out=result.amount_out,
+            execution_price=self._price(order, result),
         )
         _, confirmed = submitted_order.advance(OrderStatus.CONFIRMED, now, filled)
-        return Execution(order, (submitted, confirmed), found.quotes, (result,))
+        return Execution(order, (submitted, confirmed), found.quotes, result.fills)
 
-    def _price(self, order: Order, fill: Fill) -> Decimal:
-        terms = order.terms
-        decimals_in = self._tokens.by_mint(terms.token_in).decimals
-        decimals_out = self._tokens.by_mint(terms.token_out).decimals
+    def _price(self, order: Order, filled: Filled) -> Decimal:
+        decimals_in, decimals_out = self._decimals(order)
         return execution_price(
-            terms.side, fill.amount_in, decimals_in, fill.amount_out, decimals_out
+            order.terms.side, filled.amount_in, decimals_in, filled.amount_out, decimals_out
         )
 
-
-def _pair(terms: OrderTerms) -> Pair:
-    return frozenset({Address(terms.token_in), Address(terms.token_out)})
+    def _decimals(self, order: Order) -> tuple[int, int]:
+        token_in = self._tokens.by_mint(order.terms.token_in)
+        return token_in.decimals, self._tokens.by_mint(order.terms.token_out).decimals
 
 
 def _outcome(claim: Claim, recorded: frozenset[UUID]) -> BatchOutcome:
@@ -161,6 +176,7 @@ def bootstrap(config: WorkerConfig) -> Engine:
     return Engine(
         store=PostgresStore(Database(config.DATABASE_URL)),
         market=market,
+        router=Router(tokens, config.LEG_COST_LAMPORTS),
         tokens=tokens,
         settlement=PaperSettlement(market),
         publisher=ValkeyPublisher(connect(config.VALKEY_URL)),

@@ -24,6 +24,10 @@ class FailReason(StrEnum):
 
     NO_ROUTE = "NO_ROUTE"
     INSUFFICIENT_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
+    SLIPPAGE_EXCEEDED = "SLIPPAGE_EXCEEDED"
+    """The pools would pay less than slippageBps or minAmountOut allow."""
+    PRICE_LIMIT = "PRICE_LIMIT"
+    """The price is worse than limitPrice."""
     VENUES_UNAVAILABLE = "VENUES_UNAVAILABLE"
 
 

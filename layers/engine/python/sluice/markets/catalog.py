@@ -21,6 +21,8 @@ class ListedPool:
     pair: Pair
     venue: VenueName
     address: Address
+    name: str = ""
+    """The pair as people write it: base/quote."""
 
 
 class Catalog:
@@ -60,5 +62,6 @@ def catalog(name: str) -> Catalog:
     for entry in content["pools"]:
         base, quote = entry["pair"].split("/")
         pair = frozenset({mints[base], mints[quote]})
-        pools.append(ListedPool(pair, VenueName(entry["venue"]), Address(entry["address"])))
+        venue, address = VenueName(entry["venue"]), Address(entry["address"])
+        pools.append(ListedPool(pair, venue, address, entry["pair"]))
     return Catalog(tokens, pools)

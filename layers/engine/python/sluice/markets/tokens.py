@@ -11,7 +11,7 @@ U64_MAX = 2**64 - 1
 _MAX_ADJUSTED, _MIN_EXPONENT = 40, -40
 
 
-class AmountInvalid(Exception):
+class AmountInvalid(ValueError):
     """An amount that is not a positive whole number of base units within u64."""
 
 

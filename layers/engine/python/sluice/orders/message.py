@@ -1,13 +1,23 @@
 """An accepted order as it travels: the SQS message body, and what Valkey remembers of it."""
 
-from datetime import datetime
+from dataclasses import fields
+from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from .model import U64_MAX, OrderTerms, OrderType, Side
+from .model import (
+    DEFAULT_MAX_SPLITS,
+    DEFAULT_SLIPPAGE_BPS,
+    U64_MAX,
+    OrderTerms,
+    OrderType,
+    Side,
+    SwapMode,
+)
 
+BaseUnits = Annotated[int, Field(gt=0, le=U64_MAX, strict=True)]
 Mint = Annotated[str, Field(min_length=32, max_length=44)]
 
 
@@ -26,21 +36,19 @@ class OrderMessage(BaseModel):
     side: Side
     token_in: Mint
     token_out: Mint
-    amount_in: int = Field(gt=0, le=U64_MAX, strict=True)
+    amount: BaseUnits
     accepted_at: AwareDatetime
+    swap_mode: SwapMode = SwapMode.EXACT_IN
+    slippage_bps: int = Field(default=DEFAULT_SLIPPAGE_BPS, ge=0, le=10_000)
+    max_splits: int = Field(default=DEFAULT_MAX_SPLITS, ge=1)
+    limit_price: Decimal | None = Field(default=None, gt=0)
+    min_amount_out: BaseUnits | None = None
 
 
 def encode(terms: OrderTerms) -> str:
     """`terms` as JSON."""
     return OrderMessage.model_construct(
-        id=terms.id,
-        account=terms.account,
-        type=terms.type,
-        side=terms.side,
-        token_in=terms.token_in,
-        token_out=terms.token_out,
-        amount_in=terms.amount_in,
-        accepted_at=terms.accepted_at,
+        **{field.name: getattr(terms, field.name) for field in fields(terms)}
     ).model_dump_json()
 
 
@@ -54,14 +62,4 @@ def decode(body: str | bytes) -> OrderTerms:
             for fault in error.errors(include_url=False, include_input=False)
         )
         raise MessageInvalid(faults) from error
-    accepted_at: datetime = message.accepted_at
-    return OrderTerms(
-        message.id,
-        message.account,
-        message.type,
-        message.side,
-        message.token_in,
-        message.token_out,
-        message.amount_in,
-        accepted_at,
-    )
+    return OrderTerms(**{name: getattr(message, name) for name in OrderMessage.model_fields})

@@ -14,6 +14,8 @@ from uuid import UUID
 from sluice.errors import FailReason
 
 U64_MAX = 2**64 - 1
+DEFAULT_SLIPPAGE_BPS = 50
+DEFAULT_MAX_SPLITS = 3
 
 PRICE_CONTEXT = Context(prec=18, rounding=ROUND_HALF_EVEN)
 """Prices carry 18 significant digits: enough for any pair of u64 amounts at any decimals."""
@@ -21,6 +23,13 @@ PRICE_CONTEXT = Context(prec=18, rounding=ROUND_HALF_EVEN)
 
 class OrderType(StrEnum):
     MARKET = "MARKET"
+
+
+class SwapMode(StrEnum):
+    """What `amount` fixes: what is spent (tokenIn), or what is received (tokenOut)."""
+
+    EXACT_IN = "EXACT_IN"
+    EXACT_OUT = "EXACT_OUT"
 
 
 class Side(StrEnum):
@@ -64,7 +73,11 @@ class IllegalTransition(Exception):
 
 @dataclass(frozen=True, slots=True)
 class OrderTerms:
-    """What the client asked for; never changes. `amount_in` is in base units of `token_in`."""
+    """What the client asked for; never changes.
+
+    `amount` is in base units of `token_in` for EXACT_IN, of `token_out` for EXACT_OUT, and
+    `min_amount_out` of `token_out`. `limit_price` is quote per base, in whole tokens.
+    """
 
     id: UUID
     account: str
@@ -72,19 +85,28 @@ class OrderTerms:
     side: Side
     token_in: str
     token_out: str
-    amount_in: int
+    amount: int
     accepted_at: datetime
+    swap_mode: SwapMode = SwapMode.EXACT_IN
+    slippage_bps: int = DEFAULT_SLIPPAGE_BPS
+    max_splits: int = DEFAULT_MAX_SPLITS
+    limit_price: Decimal | None = None
+    min_amount_out: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """What one pool paid for (a part of) an order, in base units.
+    """What one pool paid for (a part of) an order, in base units of the two tokens.
 
-    `reference` is what a person looks the fill up by: the transaction's signature.
+    `hop` counts from 0: a route through a hub token has two. `reference` is what a person looks
+    the fill up by: the transaction's signature.
     """
 
     venue: str
     pool: str
+    hop: int
+    token_in: str
+    token_out: str
     amount_in: int
     amount_out: int
     fees: tuple[Mapping[str, str | int], ...]
@@ -94,14 +116,24 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class VenueQuote:
-    """What a pool answered when the order was routed: amounts in base units, or the error."""
+    """What a pool answered when the order was routed: amounts in base units, or the error.
+
+    `amount_in` and `amount_out` are for the whole of the hop, `leg_in` and `leg_out` for the part
+    that the chosen route gives this pool. `impact_ppm` is the price impact in millionths.
+    """
 
     venue: str
     pool: str
+    hop: int
+    token_in: str
+    token_out: str
     slot: int | None
     amount_in: int | None = None
     amount_out: int | None = None
     fees: tuple[Mapping[str, str | int], ...] = ()
+    impact_ppm: int | None = None
+    leg_in: int | None = None
+    leg_out: int | None = None
     error: str | None = None
 
 
@@ -109,11 +141,13 @@ class VenueQuote:
 class Outcome:
     """What a status change adds to what is known of an order; None where it adds nothing.
 
-    `execution_price` is quote per base, in whole tokens. `amount_out` is base units of tokenOut.
+    `execution_price` is quote per base, in whole tokens. Amounts are base units. `venue` is where
+    the largest part was filled; the fills name all.
     """
 
     venue: str | None = None
     tx_hash: str | None = None
+    amount_in: int | None = None
     amount_out: int | None = None
     execution_price: Decimal | None = None
     reason: FailReason | None = None

@@ -7,10 +7,10 @@ of each travel in one pipeline, and each statement handles the whole batch as a 
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 import psycopg
@@ -28,8 +28,12 @@ from .model import (
     OrderType,
     Outcome,
     Side,
+    SwapMode,
     VenueQuote,
 )
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Row = Mapping[str, Any]
 
@@ -71,13 +75,16 @@ class OrderStore(Protocol):
 
 _ACCEPT = """
 WITH accepted AS (
-    INSERT INTO orders (id, account, type, side, token_in, token_out, amount_in, accepted_at,
+    INSERT INTO orders (id, account, type, side, token_in, token_out, swap_mode, amount,
+                        slippage_bps, max_splits, limit_price, min_amount_out, accepted_at,
                         status, seq, updated_at)
-    SELECT id, account, type, side, token_in, token_out, amount_in, accepted_at,
+    SELECT id, account, type, side, token_in, token_out, swap_mode, amount,
+           slippage_bps, max_splits, limit_price, min_amount_out, accepted_at,
            'PENDING', 1, accepted_at
     FROM jsonb_to_recordset(%(terms)s) AS t (
         id uuid, account text, type order_type, side order_side, token_in text, token_out text,
-        amount_in u64, accepted_at timestamptz)
+        swap_mode swap_mode, amount u64, slippage_bps int, max_splits int, limit_price numeric,
+        min_amount_out u64, accepted_at timestamptz)
     -- In one order everywhere: two workers with overlapping batches must not deadlock.
     ORDER BY id
     ON CONFLICT (id) DO NOTHING
@@ -115,11 +122,13 @@ _ADVANCE = """
 WITH step AS (
     SELECT * FROM jsonb_to_recordset(%(steps)s) AS s (
         order_id uuid, fence int, seq int, status order_status, at timestamptz, detail jsonb,
-        venue venue, tx_hash text, amount_out u64, execution_price numeric, reason fail_reason)
+        venue venue, tx_hash text, amount_in u64, amount_out u64, execution_price numeric,
+        reason fail_reason)
 ), moved AS (
     UPDATE orders o
     SET status = s.status, seq = s.seq, updated_at = s.at, reason = s.reason,
         venue = coalesce(s.venue, o.venue), tx_hash = coalesce(s.tx_hash, o.tx_hash),
+        amount_in = coalesce(s.amount_in, o.amount_in),
         amount_out = coalesce(s.amount_out, o.amount_out),
         execution_price = coalesce(s.execution_price, o.execution_price)
     FROM step s
@@ -134,18 +143,23 @@ RETURNING order_id
 
 _WHY = """
 WITH quoted AS (
-    INSERT INTO quotes (order_id, fence, venue, pool, slot, amount_in, amount_out, fees, error)
-    SELECT q.order_id, q.fence, q.venue, q.pool, q.slot, q.amount_in, q.amount_out, q.fees, q.error
+    INSERT INTO quotes (order_id, fence, hop, venue, pool, token_in, token_out, slot,
+                        amount_in, amount_out, leg_in, leg_out, fees, impact_ppm, error)
+    SELECT q.order_id, q.fence, q.hop, q.venue, q.pool, q.token_in, q.token_out, q.slot,
+           q.amount_in, q.amount_out, q.leg_in, q.leg_out, q.fees, q.impact_ppm, q.error
     FROM jsonb_to_recordset(%(quotes)s) AS q (
-        order_id uuid, fence int, venue venue, pool text, slot bigint, amount_in u64,
-        amount_out u64, fees jsonb, error text)
+        order_id uuid, fence int, hop int, venue venue, pool text, token_in text, token_out text,
+        slot bigint, amount_in u64, amount_out u64, leg_in u64, leg_out u64, fees jsonb,
+        impact_ppm int, error text)
     JOIN orders o ON o.id = q.order_id AND o.fence = q.fence
 )
-INSERT INTO fills (order_id, leg, venue, pool, slot, amount_in, amount_out, fees, reference)
-SELECT f.order_id, f.leg, f.venue, f.pool, f.slot, f.amount_in, f.amount_out, f.fees, f.reference
+INSERT INTO fills (order_id, leg, hop, venue, pool, token_in, token_out, slot,
+                   amount_in, amount_out, fees, reference)
+SELECT f.order_id, f.leg, f.hop, f.venue, f.pool, f.token_in, f.token_out, f.slot,
+       f.amount_in, f.amount_out, f.fees, f.reference
 FROM jsonb_to_recordset(%(fills)s) AS f (
-    order_id uuid, fence int, leg int, venue venue, pool text, slot bigint, amount_in u64,
-    amount_out u64, fees jsonb, reference text)
+    order_id uuid, fence int, leg int, hop int, venue venue, pool text, token_in text,
+    token_out text, slot bigint, amount_in u64, amount_out u64, fees jsonb, reference text)
 JOIN orders o ON o.id = f.order_id AND o.fence = f.fence
 """
 
@@ -176,7 +190,7 @@ class PostgresStore:
         """
         ids = [order.id for order in terms]
         async with self._transaction() as connection:
-            await connection.execute(_ACCEPT, {"terms": _json([_terms(t) for t in terms])})
+            await connection.execute(_ACCEPT, {"terms": _json([_fields(t) for t in terms])})
             leased = await connection.execute(
                 _LEASE, {"ids": ids, "lease_seconds": lease_seconds, "now": now}
             )
@@ -203,8 +217,12 @@ class PostgresStore:
                 if depth == len(waves):
                     waves.append([])
                 waves[depth].append(_step(execution.order.fence, event))
-        quotes = [_quote(e.order, quote) for e in executions for quote in e.quotes]
-        fills = [_fill(e.order, n, fill) for e in executions for n, fill in enumerate(e.fills)]
+        quotes = [_behind(e.order, quote) for e in executions for quote in e.quotes]
+        fills = [
+            {"leg": leg, **_behind(e.order, fill)}
+            for e in executions
+            for leg, fill in enumerate(e.fills)
+        ]
         async with self._transaction() as connection:
             # A wave per status: the trigger sees each order walk every step of its way.
             moved = [await connection.execute(_ADVANCE, {"steps": _json(w)}) for w in waves]
@@ -245,7 +263,7 @@ class PostgresStore:
             )
             quotes = await connection.execute(
                 """SELECT * FROM quotes WHERE order_id = %(id)s
-                   ORDER BY fence, amount_out DESC NULLS LAST, pool""",
+                   ORDER BY fence, hop, amount_out DESC NULLS LAST, pool""",
                 key,
             )
         found = await order.fetchone()
@@ -306,17 +324,9 @@ def _dumps(value: object) -> str:
     return json.dumps(value, default=_default, separators=(",", ":"))
 
 
-def _terms(terms: OrderTerms) -> dict[str, object]:
-    return {
-        "id": terms.id,
-        "account": terms.account,
-        "type": terms.type,
-        "side": terms.side,
-        "token_in": terms.token_in,
-        "token_out": terms.token_out,
-        "amount_in": terms.amount_in,
-        "accepted_at": terms.accepted_at,
-    }
+def _fields(record: "DataclassInstance") -> dict[str, object]:
+    # asdict would copy deep, and slowly; these are flat.
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def _step(fence: int, event: OrderEvent) -> dict[str, object]:
@@ -338,6 +348,7 @@ def _known(outcome: Outcome) -> dict[str, object]:
     fields = {
         "venue": outcome.venue,
         "tx_hash": outcome.tx_hash,
+        "amount_in": None if outcome.amount_in is None else str(outcome.amount_in),
         "amount_out": None if outcome.amount_out is None else str(outcome.amount_out),
         "execution_price": None if price is None else format(price, "f"),
         "reason": outcome.reason,
@@ -345,36 +356,13 @@ def _known(outcome: Outcome) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _quote(order: Order, quote: VenueQuote) -> dict[str, object]:
-    return {
-        "order_id": order.terms.id,
-        "fence": order.fence,
-        "venue": quote.venue,
-        "pool": quote.pool,
-        "slot": quote.slot,
-        "amount_in": quote.amount_in,
-        "amount_out": quote.amount_out,
-        "fees": quote.fees,
-        "error": quote.error,
-    }
-
-
-def _fill(order: Order, leg: int, fill: Fill) -> dict[str, object]:
-    return {
-        "order_id": order.terms.id,
-        "fence": order.fence,
-        "leg": leg,
-        "venue": fill.venue,
-        "pool": fill.pool,
-        "slot": fill.slot,
-        "amount_in": fill.amount_in,
-        "amount_out": fill.amount_out,
-        "fees": fill.fees,
-        "reference": fill.reference,
-    }
+def _behind(order: Order, record: "DataclassInstance") -> dict[str, object]:
+    """A quote or fill of `order`, tied to the claim that made it."""
+    return {"order_id": order.terms.id, "fence": order.fence, **_fields(record)}
 
 
 def _order(row: Row) -> Order:
+    minimum = row["min_amount_out"]
     terms = OrderTerms(
         row["id"],
         row["account"],
@@ -382,8 +370,13 @@ def _order(row: Row) -> Order:
         Side(row["side"]),
         row["token_in"],
         row["token_out"],
-        int(row["amount_in"]),
+        int(row["amount"]),
         row["accepted_at"],
+        SwapMode(row["swap_mode"]),
+        row["slippage_bps"],
+        row["max_splits"],
+        row["limit_price"],
+        None if minimum is None else int(minimum),
     )
     return Order(terms, OrderStatus(row["status"]), row["seq"], row["fence"])
 
@@ -391,10 +384,11 @@ def _order(row: Row) -> Order:
 def _event(row: Row) -> OrderEvent:
     detail = row["detail"]
     price, reason = detail.get("execution_price"), detail.get("reason")
-    amount_out = detail.get("amount_out")
+    amount_in, amount_out = detail.get("amount_in"), detail.get("amount_out")
     outcome = Outcome(
         detail.get("venue"),
         detail.get("tx_hash"),
+        None if amount_in is None else int(amount_in),
         None if amount_out is None else int(amount_out),
         None if price is None else Decimal(price),
         None if reason is None else FailReason(reason),

@@ -1,4 +1,4 @@
-"""The port behind which an order's route becomes a fill."""
+"""The port behind which an order's route becomes fills."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Protocol
 
 from sluice.errors import FailReason
 from sluice.orders.model import Fill, Order
-from sluice.routing.best import Route
+from sluice.routing.route import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +18,21 @@ class RoutedOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class Filled:
+    """What an order took and paid, in base units, and by which fills."""
+
+    amount_in: int
+    amount_out: int
+    reference: str
+    fills: tuple[Fill, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
-    """What settling came to: the fill, or why there is none."""
+    """What settling came to: the fills, or why there are none."""
 
     order: Order
-    result: Fill | FailReason
+    result: Filled | FailReason
 
 
 class Settlement(Protocol):

@@ -5,7 +5,10 @@ CREATE TYPE order_type AS ENUM ('MARKET');
 CREATE TYPE order_side AS ENUM ('BUY', 'SELL');
 CREATE TYPE order_status AS ENUM
     ('PENDING', 'ROUTING', 'SUBMITTED', 'CONFIRMED', 'FAILED', 'EXPIRED', 'CANCELLED');
-CREATE TYPE fail_reason AS ENUM ('NO_ROUTE', 'INSUFFICIENT_LIQUIDITY', 'VENUES_UNAVAILABLE');
+CREATE TYPE swap_mode AS ENUM ('EXACT_IN', 'EXACT_OUT');
+CREATE TYPE fail_reason AS ENUM (
+    'NO_ROUTE', 'INSUFFICIENT_LIQUIDITY', 'SLIPPAGE_EXCEEDED', 'PRICE_LIMIT', 'VENUES_UNAVAILABLE'
+);
 CREATE TYPE venue AS ENUM (
     'RAYDIUM_AMM_V4', 'RAYDIUM_CPMM', 'RAYDIUM_CLMM',
     'METEORA_DLMM', 'METEORA_DAMM_V2', 'METEORA_DAMM_V1'
@@ -20,7 +23,12 @@ CREATE TABLE orders (
     side            order_side NOT NULL,
     token_in        text NOT NULL,
     token_out       text NOT NULL CHECK (token_out <> token_in),
-    amount_in       u64 NOT NULL CHECK (amount_in > 0),
+    swap_mode       swap_mode NOT NULL,
+    amount          u64 NOT NULL CHECK (amount > 0),
+    slippage_bps    integer NOT NULL CHECK (slippage_bps BETWEEN 0 AND 10000),
+    max_splits      integer NOT NULL CHECK (max_splits >= 1),
+    limit_price     numeric CHECK (limit_price > 0),
+    min_amount_out  u64 CHECK (min_amount_out > 0),
     accepted_at     timestamptz NOT NULL,
     status          order_status NOT NULL,
     seq             integer NOT NULL CHECK (seq >= 1),
@@ -29,13 +37,14 @@ CREATE TABLE orders (
     lease_until     timestamptz NOT NULL DEFAULT '-infinity',
     venue           venue,
     tx_hash         text,
+    amount_in       u64,
     amount_out      u64,
     execution_price numeric CHECK (execution_price > 0),
     reason          fail_reason,
     updated_at      timestamptz NOT NULL,
     CHECK ((status = 'FAILED') = (reason IS NOT NULL)),
     CHECK (status <> 'CONFIRMED' OR
-           num_nonnulls(venue, tx_hash, amount_out, execution_price) = 4)
+           num_nonnulls(venue, tx_hash, amount_in, amount_out, execution_price) = 5)
 );
 
 -- The blotter: an account's orders, newest first.
@@ -59,22 +68,33 @@ CREATE INDEX order_events_recorded ON order_events (recorded_at);
 CREATE TABLE quotes (
     order_id   uuid NOT NULL REFERENCES orders (id),
     fence      integer NOT NULL,
+    hop        integer NOT NULL CHECK (hop >= 0),
     venue      venue NOT NULL,
     pool       text NOT NULL,
+    token_in   text NOT NULL,
+    token_out  text NOT NULL,
     slot       bigint,
+    -- What the pool would do for the whole hop, and for its part of the chosen route.
     amount_in  u64,
     amount_out u64,
+    leg_in     u64,
+    leg_out    u64,
     fees       jsonb NOT NULL DEFAULT '[]',
+    impact_ppm integer,
     error      text,
-    PRIMARY KEY (order_id, fence, pool),
+    PRIMARY KEY (order_id, fence, hop, pool),
+    CHECK ((leg_in IS NULL) = (leg_out IS NULL)),
     CHECK ((error IS NULL) = (num_nonnulls(slot, amount_in, amount_out) = 3))
 );
 
 CREATE TABLE fills (
     order_id   uuid NOT NULL REFERENCES orders (id),
     leg        integer NOT NULL CHECK (leg >= 0),
+    hop        integer NOT NULL CHECK (hop >= 0),
     venue      venue NOT NULL,
     pool       text NOT NULL,
+    token_in   text NOT NULL,
+    token_out  text NOT NULL,
     slot       bigint NOT NULL,
     amount_in  u64 NOT NULL CHECK (amount_in > 0),
     amount_out u64 NOT NULL CHECK (amount_out > 0),

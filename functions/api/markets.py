@@ -1,0 +1,45 @@
+"""What can be traded, and what it would cost right now; nothing is stored."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from sluice.orders.model import Side
+
+from .body import json_object
+from .documented import body_of, errors
+from .schemas import QuoteRequest
+from .services import Services
+from .views import MarketsView, RouteView, Success, answer
+
+
+def router(services: Callable[[], Services]) -> APIRouter:
+    """The routes; `services` gives the process's services when a request needs them."""
+    routes = APIRouter()
+
+    @routes.post(
+        "/api/quotes",
+        response_model=Success[RouteView],
+        responses=errors(HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+        openapi_extra=body_of(QuoteRequest),
+        summary="Every pool's quote and the best route, nothing stored",
+    )
+    async def quotes(request: Request) -> JSONResponse:
+        body = await json_object(request)
+        asked = QuoteRequest.model_validate(body, context={"catalog": services().catalog})
+        wanted, market = asked.wanted(), services().market
+        snapshot = await market.snapshot(
+            services().router.pairs(wanted), services().config.VENUE_TIMEOUT_MS / 1000
+        )
+        routed = services().router.route(wanted, snapshot)
+        return answer(Success(data=services().presenter.routed(wanted, Side(asked.side), routed)))
+
+    @routes.get(
+        "/api/markets", response_model=Success[MarketsView], summary="Tokens, pairs and pools"
+    )
+    async def markets() -> JSONResponse:
+        return answer(Success(data=services().presenter.markets()))
+
+    return routes
