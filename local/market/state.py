@@ -1,6 +1,7 @@
 """The market as an RPC sees it: raw accounts that change with every slot."""
 
 import struct
+from collections import deque
 from random import Random
 from typing import Final
 
@@ -8,6 +9,7 @@ from sluice.venues import VENUES
 from sluice.venues.base import Account, Address, ChainClock
 
 from . import trader
+from .faults import MAX_LAG_SLOTS
 from .genesis import POOLS, address_of, genesis
 
 SLOTS_PER_EPOCH: Final = 432_000
@@ -31,7 +33,14 @@ class Market:
             }
         )
         self._epoch_start = unix_time
+        self._past: deque[dict[Address, Account]] = deque(maxlen=MAX_LAG_SLOTS)
         self._write_clock(unix_time)
+
+    def account(self, address: Address, slots_ago: int = 0) -> Account | None:
+        """The account as it was so many slots ago, or at the beginning if that is later."""
+        if slots_ago and self._past:
+            return self._past[-min(slots_ago, len(self._past))].get(address)
+        return self.accounts.get(address)
 
     @property
     def state(self) -> trader.State:
@@ -44,6 +53,7 @@ class Market:
 
     def advance(self, unix_time: int) -> None:
         """One slot: trades, and the accounts they change; `unix_time` in seconds."""
+        self._past.append(dict(self.accounts))
         self.slot += 1
         clock = ChainClock(self.slot, unix_time, self.epoch)
         before, self._state = self._state, trader.step(self._state, clock, self._rng)

@@ -26,13 +26,18 @@ from sluice.venues.raydium_clmm_math import amounts_between
 from sluice.venues.raydium_cpmm import CpmmPool
 
 from .genesis import PAIRS, POOLS, PRICE_SCALE, DlmmSpec, PairSpec, PoolSpec, address_of
+from .liquidity import liquidity_moved
 
 MILLION: Final = 1_000_000
 WIDEST_SWING: Final = 60_000
 """How far, in millionths, a reference price may stray from where it started."""
 LARGEST_STEP: Final = 900
+JUMP_ONE_IN: Final = 1_000
+LARGEST_JUMP: Final = 12_000
+"""Once in so many slots, a few minutes, news moves a reference at once by up to so much."""
 PULL: Final = 400
 """A reference is drawn back by one part in so many of its offset, each slot."""
+LIQUIDITY_PERCENT: Final = 5
 NOISE_PERCENT: Final = 35
 ARBITRAGE_PERCENT: Final = 30
 NOISE_PARTS: Final = (2, 2_000)
@@ -65,6 +70,8 @@ def step(state: State, clock: ChainClock, rng: Random) -> State:
     pools = dict(state.pools)
     for spec in POOLS:
         address = address_of(spec)
+        if rng.randrange(100) < LIQUIDITY_PERCENT:
+            pools[address] = liquidity_moved(pools[address], spec, rng)
         if rng.randrange(100) < NOISE_PERCENT:
             pools[address] = _after(pools[address], _noise(spec, rng), clock)
         if rng.randrange(100) < ARBITRAGE_PERCENT:
@@ -76,7 +83,8 @@ def step(state: State, clock: ChainClock, rng: Random) -> State:
 
 
 def _drift(offset: int, rng: Random) -> int:
-    moved = offset + rng.randint(-LARGEST_STEP, LARGEST_STEP) - offset // PULL
+    reach = LARGEST_JUMP if rng.randrange(JUMP_ONE_IN) == 0 else LARGEST_STEP
+    moved = offset + rng.randint(-reach, reach) - offset // PULL
     return max(-WIDEST_SWING, min(WIDEST_SWING, moved))
 
 

@@ -14,6 +14,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from local.stack import Stack
+from sluice.markets.catalog import catalog
 
 pytestmark = pytest.mark.e2e
 
@@ -87,37 +88,20 @@ async def test_an_order_is_confirmed_before_the_clients_eyes_within_two_seconds(
     assert abs(Decimal(last["executionPrice"]) - quote / base) < Decimal("1e-9")
 
 
-async def test_the_order_went_to_the_pool_that_quoted_most(
-    stack: Stack, http: aiohttp.ClientSession
-) -> None:
-    async with connect(stack.websocket) as socket:
-        order_ids = {await post(http, stack, order) for order in (BUY, SELL) * 5}
-        async for _ in told(socket, order_ids, 4 * len(order_ids), 10):
-            pass
-
-    for order_id in order_ids:
-        timeline = await get(http, stack, f"/api/orders/{order_id}/events")
-        (fill,) = (await get(http, stack, f"/api/orders/{order_id}"))["fills"]
-        best = max(timeline["quotes"], key=lambda quote: Decimal(quote["amountOut"] or 0))
-        assert best["pool"] == fill["pool"]
-        assert {quote["venue"] for quote in timeline["quotes"]} == {"RAYDIUM_CPMM", "METEORA_DLMM"}
-        assert len(timeline["quotes"]) == 4
-
-
-async def test_500_orders_posted_8_at_a_time_are_each_confirmed_and_told_once(
+async def test_1000_orders_posted_8_at_a_time_are_each_confirmed_and_told_once_at_the_best_price(
     stack: Stack, http: aiohttp.ClientSession
 ) -> None:
     eight = asyncio.Semaphore(8)
 
-    async def place() -> str:
+    async def place(order: dict[str, Any]) -> str:
         async with eight:
-            return await post(http, stack, BUY)
+            return await post(http, stack, order)
 
     async with connect(stack.websocket, max_queue=None) as socket:
-        orders = set(await asyncio.gather(*(place() for _ in range(500))))
-        assert len(orders) == 500
+        orders = set(await asyncio.gather(*(place(order) for order in (BUY, SELL) * 500)))
+        assert len(orders) == 1000
         seen: defaultdict[str, list[int]] = defaultdict(list)
-        async for event in told(socket, orders, 2000, 60):
+        async for event in told(socket, orders, 4000, 120):
             seen[event["orderId"]].append(event["seq"])
         # Nothing is told twice: what comes next is the answer to a question of ours.
         await socket.send(json.dumps({"action": "ping"}))
@@ -125,14 +109,79 @@ async def test_500_orders_posted_8_at_a_time_are_each_confirmed_and_told_once(
 
     assert seen == {order_id: [1, 2, 3, 4] for order_id in orders}
     async with await psycopg.AsyncConnection.connect(stack.database) as connection:
-        rows = await connection.execute(
-            """SELECT o.status, count(*), sum((SELECT count(*) FROM order_events e
-                                               WHERE e.order_id = o.id)),
-                      sum((SELECT count(*) FROM fills f WHERE f.order_id = o.id))
-               FROM orders o WHERE o.id = ANY(%s::uuid[]) GROUP BY o.status""",
+        counts = await connection.execute(
+            """SELECT o.status, o.side, count(*),
+                      sum((SELECT count(*) FROM order_events e WHERE e.order_id = o.id))
+               FROM orders o WHERE o.id = ANY(%s::uuid[]) GROUP BY 1, 2 ORDER BY 2""",
             (list(orders),),
         )
-        assert await rows.fetchall() == [("CONFIRMED", 500, 2000, 500)]
+        assert await counts.fetchall() == [
+            ("CONFIRMED", "BUY", 500, 2000),
+            ("CONFIRMED", "SELL", 500, 2000),
+        ]
+        routed = await connection.execute(
+            """SELECT order_id, sum(leg_out), max(amount_out), count(*), count(DISTINCT venue)
+               FROM quotes WHERE order_id = ANY(%s::uuid[]) GROUP BY 1""",
+            (list(orders),),
+        )
+        rows = await routed.fetchall()
+        fills = await connection.execute(
+            """SELECT o.id FROM orders o JOIN fills f ON f.order_id = o.id
+               WHERE o.id = ANY(%s::uuid[])
+               GROUP BY o.id HAVING sum(f.amount_out) = o.amount_out
+                  AND sum(f.amount_in) = o.amount_in""",
+            (list(orders),),
+        )
+        assert len(await fills.fetchall()) == 1000
+    assert len(rows) == 1000
+    pools = [pool for pool in catalog("simulated").pools if pool.name == "SOL/USDC"]
+    for _, paid, best_alone, quotes, venues in rows:
+        assert paid >= best_alone
+        assert (quotes, venues) == (len(pools), 6)
+
+
+async def test_an_order_too_large_for_one_pool_is_split_and_the_split_pays_more(
+    stack: Stack, http: aiohttp.ClientSession
+) -> None:
+    async with connect(stack.websocket) as socket:
+        order_id = await post(http, stack, BUY | {"amount": 800_000, "slippageBps": 500})
+        *_, last = [event async for event in told(socket, {order_id}, 4, 10)]
+    assert last["status"] == "CONFIRMED"
+
+    quotes = (await get(http, stack, f"/api/orders/{order_id}/events"))["quotes"]
+    legs = [quote for quote in quotes if quote["legOut"]]
+    fills = (await get(http, stack, f"/api/orders/{order_id}"))["fills"]
+    assert 1 < len(legs) == len(fills) <= 3
+    assert sum(Decimal(leg["legOut"]) for leg in legs) > max(
+        Decimal(quote["amountOut"] or 0) for quote in quotes
+    )
+
+
+async def test_a_token_without_a_direct_pool_goes_through_a_hub(
+    stack: Stack, http: aiohttp.ClientSession
+) -> None:
+    async with connect(stack.websocket) as socket:
+        order = BUY | {"tokenIn": "JUP", "tokenOut": "SOL", "swapMode": "EXACT_OUT", "amount": 1}
+        order_id = await post(http, stack, order)
+        *_, last = [event async for event in told(socket, {order_id}, 4, 10)]
+
+    assert last["status"] == "CONFIRMED"
+    shown = await get(http, stack, f"/api/orders/{order_id}")
+    assert shown["amountOut"] == "1"
+    assert {(fill["hop"], fill["tokenIn"], fill["tokenOut"]) for fill in shown["fills"]} == {
+        (0, "JUP", "USDC"),
+        (1, "USDC", "SOL"),
+    }
+
+
+async def test_an_order_that_cannot_be_filled_says_why(
+    stack: Stack, http: aiohttp.ClientSession
+) -> None:
+    async with connect(stack.websocket) as socket:
+        order_id = await post(http, stack, BUY | {"limitPrice": "1"})
+        *_, last = [event async for event in told(socket, {order_id}, 3, 10)]
+
+    assert (last["status"], last["reason"], last["txHash"]) == ("FAILED", "PRICE_LIMIT", None)
 
 
 async def test_faults_are_named_by_the_deployed_api(

@@ -178,3 +178,42 @@ async def test_the_process_says_where_it_listens_and_ends_on_sigterm() -> None:
         await source.close()
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
+async def test_packed_accounts_unpack_to_the_plain_ones(client: Client, market: Market) -> None:
+    source = RpcAccounts(str(client.make_url("/")))
+    fetched = await source.fetch(list(market.accounts))
+    await source.close()
+    assert fetched.accounts == market.accounts
+
+
+async def test_a_bad_day_is_told_over_the_port_and_ends_the_same_way(client: Client) -> None:
+    faults = {"delayMs": 1, "status": 429, "retryAfter": 7, "lagSlots": 0, "drop": []}
+    assert (await call(client, "market_setFaults", faults))["result"] == faults
+    assert (await call(client, "market_getFaults"))["result"] == faults
+    response = await client.post("/", json=request("getSlot"))
+    assert (response.status, response.headers["Retry-After"]) == (429, "7")
+
+    await call(client, "market_setFaults", {})
+    assert (await call(client, "getSlot"))["result"] == SLOT
+
+
+async def test_a_dropped_pool_is_gone(client: Client) -> None:
+    await call(client, "market_setFaults", {"drop": [POOL]})
+    answer = await call(client, "getAccountInfo", POOL, {"encoding": "base64"})
+    assert answer["result"]["value"] is None
+
+
+async def test_a_lagging_node_shows_the_past(client: Client, market: Market) -> None:
+    before = market.accounts[CLOCK]
+    for second in range(30):
+        market.advance(1_780_000_001 + second)
+    await call(client, "market_setFaults", {"lagSlots": 30})
+    answer = await call(client, "getAccountInfo", CLOCK, {"encoding": "base64"})
+    assert answer["result"]["context"]["slot"] == SLOT
+    assert base64.b64decode(answer["result"]["value"]["data"][0]) == before.data
+
+
+@pytest.mark.parametrize("faults", [{"delayMs": -1}, {"status": 200}, {"weather": "fine"}, 7])
+async def test_unknown_faults_are_refused(client: Client, faults: object) -> None:
+    assert (await call(client, "market_setFaults", faults))["error"]["code"] == -32602

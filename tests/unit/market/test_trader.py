@@ -1,6 +1,7 @@
 """The simulated market moves, stays deep, and does the same again for the same seed."""
 
 from collections import Counter
+from math import isqrt
 from random import Random
 
 import pytest
@@ -139,3 +140,17 @@ def test_the_clock_sysvar_tells_slot_and_time() -> None:
     market = Market(seed=3, slot=SLOT, unix_time=NOW)
     market.advance(NOW + 5)
     assert decode_clock(market.accounts[CLOCK]) == ChainClock(SLOT + 1, NOW + 5, market.epoch)
+
+
+def test_news_moves_a_reference_at_once_and_liquidity_comes_and_goes() -> None:
+    state, rng = beginning(), Random(7)
+    jumps, levels = 0, set()
+    for slot in range(3_000):
+        before, state = state, step(state, clock(slot), rng)
+        jumps += any(
+            abs(state.offsets[name] - offset) > 2_000 for name, offset in before.offsets.items()
+        )
+        pool = next(pool for pool in state.pools.values() if isinstance(pool, CpmmPool))
+        levels.add(isqrt(pool.reserves[0] * pool.reserves[1]))
+    assert 0 < jumps < 30
+    assert max(levels) * 100 > min(levels) * 105

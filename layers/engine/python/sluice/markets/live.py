@@ -1,5 +1,8 @@
 """The market of a process, over the RPCs that it was given."""
 
+import time
+from collections.abc import Callable
+
 from sluice.markets.catalog import Catalog
 from sluice.markets.rpc import RpcAccounts
 from sluice.markets.snapshot import Market
@@ -12,8 +15,13 @@ def rpcs(urls: str) -> list[RpcAccounts]:
     return [RpcAccounts(url) for url in urls.split()]
 
 
-def live_market(catalog: Catalog, urls: str, venue_timeout: float) -> Market:
+def live_market(
+    catalog: Catalog,
+    urls: str,
+    venue_timeout: float,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Market:
     """A market over `urls`; connects to nothing yet. `venue_timeout` is in seconds."""
     # Half of the time for a server that does not answer leaves as much for the next one.
     source = FailoverSource(rpcs(urls), seconds_each=venue_timeout / 2)
-    return Market(catalog, VENUES, TogetherSource(source), venue_timeout)
+    return Market(catalog, VENUES, TogetherSource(source), venue_timeout, monotonic)
