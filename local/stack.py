@@ -19,7 +19,15 @@ from .settings import EMBEDDED, Settings
 from .waiting import until
 
 HEALTH_SECONDS = 30
-ORDER_OF_STOPPING = ("gateway", "market", "valkey", "postgres")
+STOPPING = {
+    # Asked politely it waits for its clients, while all that it keeps is thrown away anyway.
+    "gateway": signal.SIGKILL,
+    "market": signal.SIGTERM,
+    "valkey": signal.SIGTERM,
+    # "Fast": ends sessions instead of waiting for clients to leave.
+    "postgres": signal.SIGINT,
+}
+"""In which order the parts are stopped, and by which signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,17 +162,17 @@ def _await_health(url: str) -> None:
 
 def _undo(home: Home, settings: Settings, started: list[str]) -> None:
     """Stops what this run started, and nothing that it found running."""
-    for name in ORDER_OF_STOPPING:
+    for name, first in STOPPING.items():
         if name in started:
-            stop(home, name)
+            stop(home, name, first)
     if "docker" in started:
         with suppress(StackError):
             docker.down(home, settings.ports)
 
 
 def _stop_all(home: Home, settings: Settings) -> None:
-    for name in ORDER_OF_STOPPING:
-        stop(home, name, signal.SIGINT if name == "postgres" else signal.SIGTERM)
+    for name, first in STOPPING.items():
+        stop(home, name, first)
     if settings.backends != EMBEDDED:
         docker.down(home, settings.ports)
 
