@@ -16,11 +16,16 @@ async def check(services: Services) -> HealthView:
     async def valkey() -> None:
         await services.valkey.ping()
 
+    async def rpc() -> None:
+        from sluice.markets.live import require_healthy
+
+        await require_healthy(services.rpcs)
+
     checks: dict[str, Callable[[], Awaitable[None]]] = {
         "queue": services.queue.ping,
         "postgres": services.store.ping,
         "valkey": valkey,
-        "rpc": services.rpc.health,
+        "rpc": rpc,
     }
     results = await asyncio.gather(*map(_timed, checks.values()))
     named = dict(zip(checks, results, strict=True))

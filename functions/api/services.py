@@ -53,10 +53,10 @@ class Services:
         return PostgresStore(Database(self.config.DATABASE_URL))
 
     @cached_property
-    def rpc(self) -> "RpcAccounts":
+    def rpcs(self) -> "list[RpcAccounts]":
         from sluice.markets.live import rpcs
 
-        return rpcs(self.config.SOLANA_RPC_URL)[0]
+        return rpcs(self.config.SOLANA_RPC_URL)
 
     @cached_property
     def market(self) -> "Market":

@@ -11,8 +11,9 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 
 from local.market.rpc import application
 from local.market.state import Market as SimulatedMarket
+from sluice.markets.accounts import SourceUnavailable
 from sluice.markets.catalog import catalog
-from sluice.markets.live import live_market
+from sluice.markets.live import live_market, require_healthy, rpcs
 from sluice.markets.snapshot import Snapshot
 from sluice.routing.router import SOL, USDC, pair_of
 
@@ -88,8 +89,13 @@ async def test_when_the_only_rpc_fails_every_pool_says_why(
 
 async def test_a_second_rpc_takes_over(server: Server) -> None:
     for first in ("http://127.0.0.1:1", f"{server.url}nowhere"):
-        snapshot = await server.snapshot(f"{first} {server.url}")
+        snapshot = await server.snapshot(f"{first},{server.url}")
         assert len(snapshot.live) == len(LISTED)
+
+    servers = rpcs(f"http://127.0.0.1:1 {server.url}")
+    await require_healthy(servers)
+    with pytest.raises(SourceUnavailable):
+        await require_healthy(servers[:1])
 
 
 async def test_an_rpc_that_falls_behind_is_not_believed_and_believed_again_when_it_is_back(

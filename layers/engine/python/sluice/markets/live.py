@@ -1,8 +1,9 @@
 """The market of a process, over the RPCs that it was given."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from sluice.markets.accounts import SourceUnavailable
 from sluice.markets.catalog import Catalog
 from sluice.markets.rpc import RpcAccounts
 from sluice.markets.snapshot import Market
@@ -11,8 +12,19 @@ from sluice.venues import VENUES
 
 
 def rpcs(urls: str) -> list[RpcAccounts]:
-    """The servers named in `urls`, separated by blanks; the first is asked first."""
-    return [RpcAccounts(url) for url in urls.split()]
+    """The servers named in `urls`, separated by commas or blanks; the first is asked first."""
+    return [RpcAccounts(url) for url in urls.replace(",", " ").split()]
+
+
+async def require_healthy(servers: Sequence[RpcAccounts]) -> None:
+    """Raises the last server's `SourceUnavailable` unless one of them calls itself healthy."""
+    failure = SourceUnavailable("no RPC is configured")
+    for server in servers:
+        try:
+            return await server.health()
+        except SourceUnavailable as error:
+            failure = error
+    raise failure
 
 
 def live_market(
