@@ -1,6 +1,7 @@
 """How far a DLMM pool can be seen, when it is open, and what only the deployed program tells."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -11,6 +12,7 @@ from sluice.venues.base import (
     Address,
     ChainClock,
     FeeKind,
+    Quote,
     SwapKind,
     Trade,
     VenueName,
@@ -25,7 +27,8 @@ from sluice.venues.meteora_dlmm_accounts import (
     bitmap_extension_address,
     flagged_arrays,
 )
-from sluice.venues.meteora_dlmm_bins import price_of
+from sluice.venues.meteora_dlmm_arrays import Bins
+from sluice.venues.meteora_dlmm_bins import Bin, price_of
 from tests.unit.venues.vectors import PoolVector, load
 
 CLOCK = ChainClock(slot=400_000_000, unix_timestamp=1_779_999_001, epoch=926)
@@ -226,3 +229,62 @@ def test_a_fee_collected_in_y_is_told_in_y() -> None:
     for mint in pool.mints:
         fees = pool.quote(Trade(mint, 10**8), CLOCK).fees
         assert [fee.mint for fee in fees if fee.kind is FeeKind.TRADE] == [pool.mints[1]]
+
+
+@pytest.mark.parametrize("name", [pool.name for pool in load(VenueName.METEORA_DLMM)])
+def test_a_quote_does_not_depend_on_the_quotes_before_it(name: str) -> None:
+    amounts = [10**digits + digits for digits in range(20)]
+    kinds = (SwapKind.EXACT_IN, SwapKind.EXACT_OUT)
+    clocks = [
+        replace(CLOCK, unix_timestamp=CLOCK.unix_timestamp + later) for later in (0, 20, 10**4)
+    ]
+    quoted = decoded(name)
+    for side, kind, clock in product(quoted.mints, kinds, clocks):
+        for amount in amounts:
+            trade = Trade(side, amount, kind)
+            assert outcome(quoted, trade, clock) == outcome(decoded(name), trade, clock)
+    assert quoted == decoded(name)
+
+
+def outcome(pool: DlmmPool, trade: Trade, clock: ChainClock) -> Quote | Refusal:
+    try:
+        return pool.quote(trade, clock)
+    except SwapRefused as refused:
+        return refused.refusal
+
+
+def test_a_quote_reads_no_bin_beyond_the_one_it_ends_in() -> None:
+    pool = decoded("bs4")
+    read: list[int] = []
+
+    class Watched(Bins):
+        __slots__ = ()
+
+        def at(self, bin_id: int) -> Bin | None:
+            read.append(bin_id)
+            return super().at(bin_id)
+
+    source = vector("bs4").accounts
+    arrays = {
+        index: account.data
+        for index in pool.coverage.fetched
+        if (account := source[bin_array_address(pool.address, index)])
+    }
+    terms = pool.terms
+    watched = replace(pool, bins=Watched(arrays, terms.bin_step, terms.limit_orders, {}))
+    assert watched.quote(Trade(pool.mints[0], 10**6), CLOCK).amount_out > 0
+    assert read == [pool.active_id]
+
+
+def test_only_bins_that_hold_anything_are_listed() -> None:
+    pool = decoded("bs20_holes")
+    listed = dict(pool.bins)
+    assert len(pool.bins) == len(listed) > 0
+    assert all(held.amount_x or held.amount_y for held in listed.values())
+    hole = next(bin_id for bin_id in range(pool.active_id, 10**6) if bin_id not in listed)
+    assert hole not in pool.bins
+    with pytest.raises(KeyError):
+        pool.bins[hole]
+    _, after = pool.swap(Trade(pool.mints[1], 10**9), CLOCK)
+    assert after.bins != pool.bins
+    assert after.bins.keys() <= listed.keys()

@@ -5,7 +5,7 @@ Source: MeteoraAg/dlmm-sdk, `commons/src/quote.rs` (the way of a swap), `extensi
 read off the deployed program.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -27,7 +27,6 @@ from sluice.venues.layout import address_of, raw_address
 from sluice.venues.meteora_dlmm_accounts import (
     BIN,
     BIN_ARRAY,
-    BIN_STRUCT,
     BINS_OFFSET,
     BINS_PER_ARRAY,
     LB_PAIR,
@@ -36,18 +35,15 @@ from sluice.venues.meteora_dlmm_accounts import (
     bin_array_address,
 )
 from sluice.venues.meteora_dlmm_after import protocol_fee, settled
+from sluice.venues.meteora_dlmm_arrays import Bins
 from sluice.venues.meteora_dlmm_bins import (
     BASIS_POINTS,
     Bin,
     FeeCurve,
-    Fill,
-    Rung,
-    Walk,
     price_of,
     volatility_at,
-    walk_in,
-    walk_out,
 )
+from sluice.venues.meteora_dlmm_ladder import Ladder, Reached
 from sluice.venues.meteora_dlmm_reach import (
     Coverage,
     coverage_of,
@@ -113,9 +109,9 @@ class DlmmPool:
     active_id: int
     volatility: Volatility
     protocol_fees: tuple[int, int]
-    bins: Mapping[int, Bin]
+    bins: Bins
     coverage: Coverage
-    _rungs: dict[bool, tuple[Rung, ...]] = field(
+    _ladders: dict[tuple[bool, bool, int, int], Ladder] = field(
         init=False, compare=False, repr=False, default_factory=dict
     )
 
@@ -135,28 +131,31 @@ class DlmmPool:
         Raises `SwapRefused` where it would refuse, and with ACCOUNTS_MISSING where the way leads
         beyond the fetched bin arrays. Source: `quote.rs`, `quote_exact_in`, `quote_exact_out`.
         """
-        return self._execute(trade, clock, None)[0]
+        return self._execute(trade, clock)[0]
 
     def swap(self, trade: Trade, clock: ChainClock) -> tuple[Quote, "DlmmPool"]:
         """`quote`, and the pair with bins, active bin, volatility and protocol fees after it."""
-        fills: list[Fill] = []
-        quote, swap_for_y, fees = self._execute(trade, clock, fills)
+        quote, ladder, reached = self._execute(trade, clock)
+        fills = ladder.fills(reached)
         active = fills[-1].rung.bin_id
+        swap_for_y = trade.input == self.tokens[0].address
+        reference, reference_id = self._references(clock.unix_timestamp)
         volatility = replace(
             self.volatility,
-            accumulator=volatility_at(fees, active),
-            reference=fees.reference,
-            index_reference=fees.reference_id,
+            accumulator=volatility_at(self._fee_curve(reference, reference_id), active),
+            reference=reference,
+            index_reference=reference_id,
         )
         if active != self.active_id:
             volatility = replace(volatility, last_update=clock.unix_timestamp)
-        bins, kept = dict(self.bins), 0
+        changed: dict[int, Bin | None] = {}
+        kept = 0
         for fill in fills:
-            held = bins.pop(fill.rung.bin_id)
+            held = self.bins[fill.rung.bin_id]
             kept += protocol_fee(held, fill, swap_for_y, self.terms.protocol_share)
             after = settled(held, fill, swap_for_y)
-            if any((after.amount_x, after.amount_y, after.open_orders, after.processed_orders)):
-                bins[fill.rung.bin_id] = after
+            left = (after.amount_x, after.amount_y, after.open_orders, after.processed_orders)
+            changed[fill.rung.bin_id] = after if any(left) else None
         fee_is_x = swap_for_y and not self.terms.fee_on_y
         owed_x, owed_y = self.protocol_fees
         return quote, replace(
@@ -164,7 +163,7 @@ class DlmmPool:
             active_id=active,
             volatility=volatility,
             protocol_fees=(owed_x + kept, owed_y) if fee_is_x else (owed_x, owed_y + kept),
-            bins=bins,
+            bins=self.bins.after(changed),
         )
 
     def encode(self, accounts: Accounts) -> dict[Address, Account]:
@@ -193,7 +192,7 @@ class DlmmPool:
     def _encode_array(self, account: Account, index: int) -> Account:
         data = bytearray(account.data)
         for slot in range(BINS_PER_ARRAY):
-            held = self.bins.get(index * BINS_PER_ARRAY + slot, EMPTY_BIN)
+            held = self.bins.at(index * BINS_PER_ARRAY + slot) or EMPTY_BIN
             values = {"amount_x": held.amount_x, "amount_y": held.amount_y}
             if self.terms.limit_orders:
                 values["open_order_amount"] = held.open_orders
@@ -201,40 +200,49 @@ class DlmmPool:
             BIN.write(data, values, BINS_OFFSET + slot * BIN.size)
         return Account(account.owner, bytes(data))
 
-    def _execute(
-        self, trade: Trade, clock: ChainClock, fills: list[Fill] | None
-    ) -> tuple[Quote, bool, FeeCurve]:
+    def _execute(self, trade: Trade, clock: ChainClock) -> tuple[Quote, Ladder, Reached]:
         swap_for_y = self._direction(trade, clock)
-        way = self._way(swap_for_y, once=fills is not None)
-        fees = self._fee_curve(clock.unix_timestamp)
-        on_input = not (swap_for_y and self.terms.fee_on_y)
+        exact_in = trade.kind is SwapKind.EXACT_IN
+        ladder = self._ladder(swap_for_y, exact_in, clock.unix_timestamp)
         mint_in, mint_out = self.tokens if swap_for_y else self.tokens[::-1]
         fee_in, fee_out = fee_at(mint_in, clock.epoch), fee_at(mint_out, clock.epoch)
         amount, extra_in, extra_out = trade.amount, 0, 0
-        if trade.kind is SwapKind.EXACT_IN:
+        if exact_in:
             extra_in = fee_in.of(amount) if fee_in else 0
-            walk = walk_in(way, amount - extra_in, fees, on_input, fills)
-            extra_out = fee_out.of(walk.amount_out) if fee_out else 0
+            amount -= extra_in
         else:
             extra_out = fee_out.on_top_of(amount) if fee_out else 0
-            walk = walk_out(way, amount + extra_out, fees, on_input, fills)
-            extra_in = fee_in.on_top_of(walk.amount_in) if fee_in else 0
-        if walk.rest:
+            amount += extra_out
+        reached = ladder.climb(amount)
+        if reached is None:
             raise self._unreached(swap_for_y)
-        paid = walk.amount_out - extra_out
-        if paid <= 0:
+        if exact_in:
+            paid, bought = amount, reached.moved
+            extra_out = fee_out.of(bought) if fee_out else 0
+        else:
+            paid, bought = reached.moved, amount
+            if paid > U64_MAX:
+                raise SwapRefused(Refusal.OVERFLOW, "input exceeds u64")
+            extra_in = fee_in.on_top_of(paid) if fee_in else 0
+        if bought <= extra_out:
             raise SwapRefused(Refusal.ZERO_AMOUNT, "nothing to pay out")
-        all_fees = _fees(walk, mint_in, mint_out, on_input, extra_in, extra_out)
-        return Quote(walk.amount_in + extra_in, paid, all_fees), swap_for_y, fees
+        fee_mint = mint_in if ladder.fee_on_input else mint_out
+        fees: tuple[Fee, ...] = (Fee(FeeKind.TRADE, fee_mint.address, reached.fee),)
+        if extra_in:
+            fees = (*fees, Fee(FeeKind.TRANSFER, mint_in.address, extra_in))
+        if extra_out:
+            fees = (*fees, Fee(FeeKind.TRANSFER, mint_out.address, extra_out))
+        return Quote(paid + extra_in, bought - extra_out, fees), ladder, reached
 
-    def _way(self, swap_for_y: bool, once: bool) -> Iterable[Rung]:
-        """The bins of one direction, kept for the next quote unless they are walked only `once`."""
-        kept = self._rungs.get(swap_for_y)
+    def _ladder(self, swap_for_y: bool, exact_in: bool, now: int) -> Ladder:
+        reference, reference_id = self._references(now)
+        key = swap_for_y, exact_in, reference, reference_id
+        kept = self._ladders.get(key)
         if kept is None:
-            way = rungs(self.coverage, self.bins, self.active_id, swap_for_y)
-            if once:
-                return way
-            kept = self._rungs[swap_for_y] = tuple(way)
+            fees = self._fee_curve(reference, reference_id)
+            source = rungs(self.coverage, self.bins, self.active_id, swap_for_y, fees)
+            on_input = not (swap_for_y and self.terms.fee_on_y)
+            kept = self._ladders[key] = Ladder(source, exact_in, on_input)
         return kept
 
     def _unreached(self, swap_for_y: bool) -> SwapRefused:
@@ -263,25 +271,26 @@ class DlmmPool:
                 raise SwapRefused(Refusal.NOT_OPEN, f"opens at {terms.activation_point}")
         return swap_for_y
 
-    def _fee_curve(self, now: int) -> FeeCurve:
-        """The fees of a swap at unix time `now`. Source: `lb_pair.rs`, `update_references`."""
+    def _references(self, now: int) -> tuple[int, int]:
+        """What volatility a swap at unix time `now` starts from, and its bin.
+
+        Source: `lb_pair.rs`, `update_references`.
+        """
         terms, memory = self.terms, self.volatility
-        reference, reference_id = memory.reference, memory.index_reference
         elapsed = now - memory.last_update
-        if elapsed >= terms.filter_period:
-            reference_id, reference = self.active_id, 0
-            if elapsed < terms.decay_period:
-                decayed = memory.accumulator * terms.reduction_factor
-                if decayed > U32_MAX:
-                    raise SwapRefused(Refusal.OVERFLOW, "volatility reference exceeds u32")
-                reference = decayed // BASIS_POINTS
-        return FeeCurve(
-            terms.base_rate,
-            terms.variable_control * terms.bin_step**2,
-            reference,
-            reference_id,
-            terms.maximum_volatility,
-        )
+        if elapsed < terms.filter_period:
+            return memory.reference, memory.index_reference
+        if elapsed >= terms.decay_period:
+            return 0, self.active_id
+        decayed = memory.accumulator * terms.reduction_factor
+        if decayed > U32_MAX:
+            raise SwapRefused(Refusal.OVERFLOW, "volatility reference exceeds u32")
+        return decayed // BASIS_POINTS, self.active_id
+
+    def _fee_curve(self, reference: int, reference_id: int) -> FeeCurve:
+        terms = self.terms
+        control = terms.variable_control * terms.bin_step**2
+        return FeeCurve(terms.base_rate, control, reference, reference_id, terms.maximum_volatility)
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,9 +320,7 @@ class MeteoraDlmm:
         )
         terms = _terms(pair, all(mint.transferable for mint in tokens))
         coverage = coverage_of(pool, pair, accounts)
-        bins: dict[int, Bin] = {}
-        for index in sorted(coverage.fetched):
-            bins.update(_bins(pool, index, accounts, terms))
+        arrays = _arrays(pool, sorted(coverage.fetched), accounts)
         return DlmmPool(
             address=pool,
             tokens=tokens,
@@ -326,7 +333,7 @@ class MeteoraDlmm:
                 pair.last_update_timestamp,
             ),
             protocol_fees=(pair.protocol_fee_x, pair.protocol_fee_y),
-            bins=bins,
+            bins=Bins(arrays, terms.bin_step, terms.limit_orders, {}),
             coverage=coverage,
         )
 
@@ -364,32 +371,12 @@ def _terms(pair: LbPair, transferable: bool) -> Terms:
     )
 
 
-def _bins(pool: Address, index: int, accounts: Accounts, terms: Terms) -> dict[int, Bin]:
-    """The bins of one array that hold anything."""
-    address = bin_array_address(pool, index)
-    data = BIN_ARRAY.require(accounts, address, PROGRAM).data
-    if BIN_ARRAY.read(data) != (index, raw_address(pool)):
-        raise AccountInvalid(f"DLMM bin array {address}: of another pair or index")
-    found = {}
-    raw = memoryview(data)[BINS_OFFSET:]
-    for bin_id, fields in enumerate(BIN_STRUCT.iter_unpack(raw), index * BINS_PER_ARRAY):
-        x, y, price, waiting, processed, sells_x = fields
-        if not terms.limit_orders:
-            waiting = processed = sells_x = 0
-        if x or y or waiting or processed:
-            fixed = int.from_bytes(price, "little") or price_of(bin_id, terms.bin_step)
-            found[bin_id] = Bin(x, y, fixed, waiting, processed, bool(sells_x))
+def _arrays(pool: Address, indices: Iterable[int], accounts: Accounts) -> dict[int, bytes]:
+    """The raw data of the bin arrays by index; raises `AccountInvalid`."""
+    pair, found = raw_address(pool), {}
+    for index in indices:
+        address = bin_array_address(pool, index)
+        found[index] = data = BIN_ARRAY.require(accounts, address, PROGRAM).data
+        if BIN_ARRAY.read(data) != (index, pair):
+            raise AccountInvalid(f"DLMM bin array {address}: of another pair or index")
     return found
-
-
-def _fees(
-    walk: Walk, mint_in: Mint, mint_out: Mint, on_input: bool, extra_in: int, extra_out: int
-) -> tuple[Fee, ...]:
-    trade = Fee(FeeKind.TRADE, (mint_in if on_input else mint_out).address, walk.fee)
-    if not (extra_in or extra_out):
-        return (trade,)
-    others = (
-        Fee(FeeKind.TRANSFER, mint_in.address, extra_in),
-        Fee(FeeKind.TRANSFER, mint_out.address, extra_out),
-    )
-    return (trade, *(fee for fee in others if fee.amount))

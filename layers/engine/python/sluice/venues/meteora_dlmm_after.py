@@ -50,4 +50,4 @@ def _maker_part(fill: Fill, amount: int) -> tuple[int, int]:
     """What the market makers, who come first, took in and gave out of a fill."""
     if not amount:
         return 0, 0
-    return take(fill.rung._replace(layers=(amount,), total=amount), fill.net)
+    return take(fill.rung._replace(layers=(amount,)), fill.net)

@@ -5,7 +5,6 @@ Source: MeteoraAg/dlmm-sdk, `commons/src/quote.rs` (the way through the bins),
 Amounts are base units, prices y per x in 64.64 fixed point, fee rates in billionths.
 """
 
-from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from sluice.errors import Refusal, SwapRefused
@@ -36,14 +35,14 @@ class Bin(NamedTuple):
 class Rung(NamedTuple):
     """A bin seen from one direction: `amount_in * numerator / denominator` is what comes out.
 
-    `layers` are the amounts on sale in the order they are taken, `total` their sum.
+    `layers` are the amounts on sale in the order they are taken, `rate` the fee in billionths.
     """
 
     bin_id: int
     numerator: int
     denominator: int
     layers: tuple[int, ...]
-    total: int
+    rate: int
 
 
 class FeeCurve(NamedTuple):
@@ -65,16 +64,7 @@ class Fill(NamedTuple):
     fee: int
 
 
-class Walk(NamedTuple):
-    """The sums of a way through the bins; `rest` of the asked amount was not reached."""
-
-    amount_in: int
-    amount_out: int
-    fee: int
-    rest: int
-
-
-def rung_of(bin_id: int, held: Bin, swap_for_y: bool) -> Rung | None:
+def rung_of(bin_id: int, held: Bin, swap_for_y: bool, fees: FeeCurve) -> Rung | None:
     """The bin as a swap towards y (or x) sees it; None where it sells nothing that way."""
     amount = held.amount_y if swap_for_y else held.amount_x
     layers: tuple[int, ...] = (amount,) if amount else ()
@@ -82,13 +72,8 @@ def rung_of(bin_id: int, held: Bin, swap_for_y: bool) -> Rung | None:
         layers += tuple(filter(None, (held.processed_orders, held.open_orders)))
     if not layers:
         return None
-    price = held.price
-    total = min(sum(layers), U64_MAX)
-    return (
-        Rung(bin_id, price, ONE, layers, total)
-        if swap_for_y
-        else Rung(bin_id, ONE, price, layers, total)
-    )
+    ratio = (held.price, ONE) if swap_for_y else (ONE, held.price)
+    return Rung(bin_id, *ratio, layers, rate_at(fees, bin_id))
 
 
 def volatility_at(fees: FeeCurve, bin_id: int) -> int:
@@ -105,82 +90,66 @@ def rate_at(fees: FeeCurve, bin_id: int) -> int:
     return min(fees.base + variable, MAX_FEE_RATE)
 
 
-def walk_in(
-    rungs: Iterable[Rung],
-    amount: int,
-    fees: FeeCurve,
-    fee_on_input: bool,
-    fills: list[Fill] | None = None,
-) -> Walk:
-    """Spends `amount` bin by bin; what each bin did goes into `fills`, if that is given.
+def part_in(rung: Rung, left: int, fee_on_input: bool) -> Fill:
+    """What `left` does in a bin that it does not get beyond.
 
     Raises `SwapRefused(OVERFLOW)`. Source: `quote.rs`, `quote_exact_in`.
     """
-    left, bought, paid = amount, 0, 0
-    for rung in rungs:
-        rate = rate_at(fees, rung.bin_id)
-        fee = ceil_div(left * rate, FEE_PRECISION) if fee_on_input else 0
-        net, gross = take(rung, left - fee)
-        spent = left
-        if net < left - fee:
-            if fee_on_input:
-                fee = ceil_div(net * rate, FEE_PRECISION - rate)
-            spent = net + fee
-        if not fee_on_input:
-            fee = ceil_div(gross * rate, FEE_PRECISION)
-        if fills is not None:
-            fills.append(Fill(rung, net, gross, fee))
-        left -= spent
-        bought += gross if fee_on_input else gross - fee
-        paid += fee
-        if not left:
-            break
-    return Walk(amount - left, bought, paid, left)
+    fee = ceil_div(left * rung.rate, FEE_PRECISION) if fee_on_input else 0
+    net, gross = take(rung, left - fee)
+    if not fee_on_input:
+        fee = ceil_div(gross * rung.rate, FEE_PRECISION)
+    return Fill(rung, net, gross, fee)
 
 
-def walk_out(
-    rungs: Iterable[Rung],
-    amount: int,
-    fees: FeeCurve,
-    fee_on_input: bool,
-    fills: list[Fill] | None = None,
-) -> Walk:
-    """Buys `amount` bin by bin; what each bin did goes into `fills`, if that is given.
+def part_out(rung: Rung, wanted: int, fee_on_input: bool) -> Fill:
+    """What it takes to buy `wanted` of a bin, or all of the bin if that is less.
 
     Raises `SwapRefused`: OVERFLOW, or UNSUPPORTED where the program's own rounding pays out less
     than asked and makes it abort. Source: `quote.rs`, `quote_exact_out`, but for two things that
     the deployed program does otherwise: it rounds the cost of a partly bought bin up once, not
     for each layer, and a bin whose whole output is its fee is paid for all the same.
     """
-    wanted, spent, paid = amount, 0, 0
-    for rung in rungs:
-        rate = rate_at(fees, rung.bin_id)
-        asked = wanted
-        if not fee_on_input:
-            asked += ceil_div(wanted * rate, FEE_PRECISION - rate)
-        if asked >= rung.total:
-            net, gross = take(rung, U64_MAX)
-        else:
-            net = ceil_div(asked * rung.denominator, rung.numerator)
-            gross = take(rung, net)[1]
-            if gross < asked:
-                raise SwapRefused(Refusal.UNSUPPORTED, "rounding across limit orders falls short")
-        if fee_on_input:
-            fee = ceil_div(net * rate, FEE_PRECISION - rate)
-            received, added = gross, fee
-        else:
-            fee = ceil_div(gross * rate, FEE_PRECISION)
-            received, added = gross - fee, 0
-        if fills is not None:
-            fills.append(Fill(rung, net, gross, fee))
-        wanted -= min(received, wanted)
-        spent += net + added
-        paid += fee
-        if spent > U64_MAX:
-            raise SwapRefused(Refusal.OVERFLOW, "input exceeds u64")
-        if not wanted:
-            break
-    return Walk(spent, amount - wanted, paid, wanted)
+    rest = FEE_PRECISION - rung.rate
+    asked = wanted if fee_on_input else wanted + ceil_div(wanted * rung.rate, rest)
+    if asked >= sum(rung.layers):
+        return whole_out(rung, fee_on_input)[0]
+    net = ceil_div(asked * rung.denominator, rung.numerator)
+    gross = take(rung, net)[1]
+    if gross < asked:
+        raise SwapRefused(Refusal.UNSUPPORTED, "rounding across limit orders falls short")
+    return _charged(rung, net, gross, fee_on_input)
+
+
+def whole_in(rung: Rung, fee_on_input: bool) -> tuple[Fill, int]:
+    """What draining a bin does, and the least amount that gets beyond it.
+
+    Raises `SwapRefused(OVERFLOW)` where no amount does.
+    """
+    net, gross = take(rung, U64_MAX)
+    beyond = net + 1
+    if fee_on_input:
+        beyond = ceil_div(beyond * FEE_PRECISION, FEE_PRECISION - rung.rate)
+    return _charged(rung, net, gross, fee_on_input), beyond
+
+
+def whole_out(rung: Rung, fee_on_input: bool) -> tuple[Fill, int]:
+    """What draining a bin does, and the least amount out for which the program drains it.
+
+    Raises `SwapRefused(OVERFLOW)` where no amount does.
+    """
+    net, gross = take(rung, U64_MAX)
+    least = sum(rung.layers)
+    if not fee_on_input:
+        least = (least - 1) * (FEE_PRECISION - rung.rate) // FEE_PRECISION + 1
+    return _charged(rung, net, gross, fee_on_input), least
+
+
+def _charged(rung: Rung, net: int, gross: int, fee_on_input: bool) -> Fill:
+    """The fill with the fee that comes on top of `net`, or off `gross`."""
+    if fee_on_input:
+        return Fill(rung, net, gross, ceil_div(net * rung.rate, FEE_PRECISION - rung.rate))
+    return Fill(rung, net, gross, ceil_div(gross * rung.rate, FEE_PRECISION))
 
 
 def take(rung: Rung, amount: int) -> tuple[int, int]:

@@ -4,7 +4,7 @@ Source: MeteoraAg/dlmm-sdk, `commons/src/quote.rs`, `get_bin_array_pubkeys_for_s
 `extensions/{lb_pair,bin_array_bitmap}.rs`: a swap visits only arrays flagged in the bitmaps.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +22,8 @@ from sluice.venues.meteora_dlmm_accounts import (
     bitmap_extension_address,
     flagged_arrays,
 )
-from sluice.venues.meteora_dlmm_bins import Bin, Rung, rung_of
+from sluice.venues.meteora_dlmm_arrays import Bins
+from sluice.venues.meteora_dlmm_bins import FeeCurve, Rung, rung_of
 
 ARRAYS_PER_SIDE: Final = 4
 """Bin arrays fetched in each direction, the active one counted in both.
@@ -103,7 +104,7 @@ def coverage_of(pool: Address, pair: LbPair, accounts: Accounts) -> Coverage:
 
 
 def rungs(
-    coverage: Coverage, bins: Mapping[int, Bin], active_id: int, swap_for_y: bool
+    coverage: Coverage, bins: Bins, active_id: int, swap_for_y: bool, fees: FeeCurve
 ) -> Iterator[Rung]:
     """All that can be bought from `active_id` on, nearest first, in the fetched arrays."""
     for index in coverage.outward(active_id, swap_for_y):
@@ -116,8 +117,8 @@ def rungs(
         else:
             ids = range(max(first, active_id), last + 1)
         for bin_id in ids:
-            held = bins.get(bin_id)
-            rung = held and rung_of(bin_id, held, swap_for_y)
+            held = bins.at(bin_id)
+            rung = held and rung_of(bin_id, held, swap_for_y, fees)
             if rung:
                 yield rung
 
