@@ -9,7 +9,7 @@ leg costs something: of the likely ones, all small sets are tried.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from heapq import heapify, heapreplace
+from heapq import heapify, heappop, heapreplace
 from itertools import combinations, product
 
 from sluice.errors import Refusal, SwapRefused
@@ -67,6 +67,10 @@ class Asked:
         DLMM refuses an exact amount out that limit orders on the way cannot be rounded to: single
         amounts, and whole ranges.
         """
+        # Most amounts are asked for many times, so what is known is answered at once.
+        value = self._values.get(amount)
+        if value is not None:
+            return value
         value = self.value(amount)
         if value is not None or amount not in self._odd:
             return value
@@ -174,33 +178,24 @@ def _sets(places: Sequence[int], max_legs: int) -> list[tuple[int, ...]]:
 def _handed_out(asked: Sequence[Asked], places: Iterable[int], amount: int, grid: int) -> Shares:
     """`amount` in `grid` parts, each to where it pays most; empty if nobody takes some part."""
     parts = dict.fromkeys(places, 0)
+    # What the next part adds, the most first, and what its pool is then worth.
     heap = [
-        (-gain, place)
+        (-worth, place, worth)
         for place in parts
-        if (gain := _gain(asked[place], 0, amount, grid)) is not None
+        if (worth := asked[place].about(amount // grid)) is not None
     ]
     heapify(heap)
     for _ in range(grid):
         if not heap:
             return {}
-        _, place = heap[0]
+        _, place, worth = heap[0]
         parts[place] += 1
-        gain = _gain(asked[place], parts[place], amount, grid)
-        if gain is None:
-            heap[0] = heap[-1]
-            heap.pop()
-            heapify(heap)
+        more = asked[place].about(amount * (parts[place] + 1) // grid)
+        if more is None:
+            heappop(heap)
         else:
-            heapreplace(heap, (-gain, place))
+            heapreplace(heap, (worth - more, place, more))
     return _exactly(parts, amount, grid)
-
-
-def _gain(asked: Asked, parts: int, amount: int, grid: int) -> int | None:
-    """What one more part on top of `parts` adds."""
-    if parts == grid:
-        return None
-    more, had = asked.about(amount * (parts + 1) // grid), asked.about(amount * parts // grid)
-    return None if more is None or had is None else more - had
 
 
 def _exactly(parts: Shares, amount: int, grid: int) -> Shares:
@@ -234,10 +229,6 @@ def _mended(asked: Sequence[Asked], shares: Shares) -> Shares:
 def _total(asked: Sequence[Asked], shares: Shares) -> int | None:
     """What `shares` are worth together; None if a pool refuses its own."""
     return _sum(asked[place].value(share) for place, share in shares.items())
-
-
-def _about(asked: Sequence[Asked], shares: Shares) -> int | None:
-    return _sum(asked[place].about(share) for place, share in shares.items())
 
 
 def _sum(values: Iterable[int | None]) -> int | None:
@@ -277,11 +268,13 @@ def _split(shares: Shares, worth: int, leg_cost: int) -> Split:
 
 def _moved(asked: Sequence[Asked], shares: Shares, source: int, target: int, step: int) -> bool:
     """Moves `step` from one pool to another if that pays; whether it did."""
-    less, more = shares[source] - step, shares[target] + step
+    from_one, to_other = shares[source], shares[target]
+    less, more = from_one - step, to_other + step
     if less < 0:
         return False
-    before = _about(asked, {source: shares[source], target: shares[target]})
-    after = _about(asked, {source: less, target: more})
+    give, take = asked[source].about, asked[target].about
+    before = _sum((give(from_one), take(to_other)))
+    after = _sum((give(less), take(more)))
     if before is None or after is None or after <= before:
         return False
     shares[source], shares[target] = less, more

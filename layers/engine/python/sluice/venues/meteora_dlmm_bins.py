@@ -66,14 +66,17 @@ class Fill(NamedTuple):
 
 def rung_of(bin_id: int, held: Bin, swap_for_y: bool, fees: FeeCurve) -> Rung | None:
     """The bin as a swap towards y (or x) sees it; None where it sells nothing that way."""
-    amount = held.amount_y if swap_for_y else held.amount_x
+    x, y, price, waiting, processed, orders_sell_x = held
+    amount = y if swap_for_y else x
     layers: tuple[int, ...] = (amount,) if amount else ()
-    if held.orders_sell_x is not swap_for_y:
-        layers += tuple(filter(None, (held.processed_orders, held.open_orders)))
+    if (waiting or processed) and orders_sell_x is not swap_for_y:
+        layers += tuple(filter(None, (processed, waiting)))
     if not layers:
         return None
-    ratio = (held.price, ONE) if swap_for_y else (ONE, held.price)
-    return Rung(bin_id, *ratio, layers, rate_at(fees, bin_id))
+    rate = rate_at(fees, bin_id)
+    if swap_for_y:
+        return Rung(bin_id, price, ONE, layers, rate)
+    return Rung(bin_id, ONE, price, layers, rate)
 
 
 def volatility_at(fees: FeeCurve, bin_id: int) -> int:
@@ -83,11 +86,11 @@ def volatility_at(fees: FeeCurve, bin_id: int) -> int:
 
 def rate_at(fees: FeeCurve, bin_id: int) -> int:
     """The fee rate in `bin_id`, in billionths. Source: `lb_pair.rs`, `get_total_fee`."""
-    if not fees.control:
-        return min(fees.base, MAX_FEE_RATE)
-    volatility = volatility_at(fees, bin_id)
-    variable = ceil_div(fees.control * volatility * volatility, VARIABLE_FEE_SCALE)
-    return min(fees.base + variable, MAX_FEE_RATE)
+    rate = fees.base
+    if fees.control:
+        volatility = volatility_at(fees, bin_id)
+        rate += ceil_div(fees.control * volatility * volatility, VARIABLE_FEE_SCALE)
+    return min(MAX_FEE_RATE, rate)
 
 
 def part_in(rung: Rung, left: int, fee_on_input: bool) -> Fill:

@@ -73,7 +73,7 @@ class Ladder:
             return None
         finish = part_in if self._exact_in else part_out
         part = finish(self._rungs[index], left, self.fee_on_input)
-        moved = self._moved[index] + self._sides(part)[self._exact_in]
+        moved = self._moved[index] + _sides(part, self.fee_on_input)[self._exact_in]
         return Reached(index, part, moved, self._fees[index] + part.fee)
 
     def fills(self, reached: Reached) -> list[Fill]:
@@ -81,26 +81,20 @@ class Ladder:
         part = () if reached.part is None else (reached.part,)
         return [*self._fills[: reached.drained], *part]
 
-    def _sides(self, fill: Fill) -> tuple[int, int]:
-        """What is paid in and what is bought, with the fee taken where it is due."""
-        if self.fee_on_input:
-            return fill.net + fill.fee, fill.gross
-        return fill.net, fill.gross - fill.fee
-
     def _grow(self, amount: int) -> None:
         """Adds bins until one is too much for `amount`, or none is left."""
-        exact_in = self._exact_in
+        exact_in, fee_on_input = self._exact_in, self.fee_on_input
         drain = whole_in if exact_in else whole_out
         fixed, moved, fees = self._fixed[-1], self._moved[-1], self._fees[-1]
         reach = self._reach[-1] if self._reach else 0
         for rung in self._source:
             self._rungs.append(rung)
             try:
-                fill, beyond = drain(rung, self.fee_on_input)
+                fill, beyond = drain(rung, fee_on_input)
             except SwapRefused:
                 self._reach.append(NEVER)
                 return
-            paid, bought = self._sides(fill)
+            paid, bought = _sides(fill, fee_on_input)
             reach = max(fixed + beyond, reach)
             fixed += paid if exact_in else bought
             moved += bought if exact_in else paid
@@ -115,3 +109,9 @@ class Ladder:
             self._fees.append(fees)
             if amount < reach:
                 return
+
+
+def _sides(fill: Fill, fee_on_input: bool) -> tuple[int, int]:
+    """What is paid in and what is bought, with the fee taken where it is due."""
+    _, net, gross, fee = fill
+    return (net + fee, gross) if fee_on_input else (net, gross - fee)
