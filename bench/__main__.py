@@ -8,12 +8,13 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from . import quotes
+from . import quotes, routing
 
 Part = Callable[[Console], dict[str, Any]]
 
 PARTS: Final[Mapping[str, Part]] = {
     "quotes": quotes.run,
+    "routing": routing.run,
 }
 """Each part prints what it finds, and returns the same for a program to read."""
 

@@ -9,8 +9,9 @@ from sluice.venues import VENUES
 from sluice.venues.base import ChainClock, Trade, VenueName
 from tests.unit.venues.vectors import PoolVector, load
 
-AMOUNTS = tuple(digit * 10**zeros for zeros in range(3, 15) for digit in (1, 2, 3, 5, 7))
-"""Base units paid in."""
+DIGITS = (10, 12, 15, 18, 22, 27, 33, 39, 47, 56, 68, 82)
+AMOUNTS = tuple(digits * 10**zeros for zeros in range(2, 14) for digits in DIGITS)
+"""Base units paid in, each a fifth more than the one before, so that no depth is stepped over."""
 PER_ROW = 8
 
 

@@ -24,6 +24,11 @@ def first_micros(make: Callable[[], Callable[[], object]]) -> float:
     return median(_once(make(), 1) for _ in range(SAMPLES)) / 1000
 
 
+def millis(action: Callable[[], object]) -> float:
+    """Milliseconds of one call."""
+    return _once(action, 1) / 1_000_000
+
+
 def _once(action: Callable[[], object], times: int) -> int:
     calls = range(times)
     began = perf_counter_ns()
