@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sluice.errors import SwapRefused
+from sluice.errors import StoreRefused, SwapRefused
 from sluice.markets.accounts import Fetched, SourceUnavailable
 from sluice.markets.clock import CLOCK
 from sluice.orders.model import Order, OrderEvent, OrderStatus, OrderTerms
@@ -60,8 +60,12 @@ class MemoryStore:
     executions: list[Execution] = field(default_factory=list)
     busy: set[UUID] = field(default_factory=set)
     lost: set[UUID] = field(default_factory=set)
+    unclaimable: set[UUID] = field(default_factory=set)
+    unrecordable: set[UUID] = field(default_factory=set)
 
     async def claim(self, terms: Sequence[OrderTerms], now: datetime, lease_seconds: int) -> Claim:
+        if any(each.id in self.unclaimable for each in terms):
+            raise StoreRefused("numeric value out of range")
         ours, finished, events = [], set(), []
         for each in terms:
             if each.id in self.busy:
@@ -79,6 +83,8 @@ class MemoryStore:
         return Claim(tuple(ours), frozenset(finished), frozenset(self.busy), tuple(events))
 
     async def record(self, executions: Sequence[Execution]) -> frozenset[UUID]:
+        if any(each.order.terms.id in self.unrecordable for each in executions):
+            raise StoreRefused("violates a check")
         kept = [e for e in executions if e.order.terms.id not in self.lost]
         self.executions += kept
         for execution in kept:
@@ -143,6 +149,9 @@ class FakeSource:
 
     async def fetch(self, addresses: Collection[Address]) -> Fetched:
         self.calls.append(frozenset(addresses))
+        # As a real one does: who has no time left does not get this far.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         if self.slow & set(addresses):
             await asyncio.Event().wait()
         if self.broken & set(addresses):

@@ -29,6 +29,7 @@ def create_app(services: Callable[[], Services]) -> FastAPI:
         description="Order execution on Solana DEXs.",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         servers=[{"url": "."}],
     )
     app.include_router(orders.router(services))

@@ -1,17 +1,30 @@
 """Reading a JSON body without losing a digit."""
 
 import json
-from decimal import Decimal
-from typing import Any
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypeVar
 
 from fastapi import Request
+from pydantic import BaseModel, ValidationError
 
 from sluice.errors import ErrorCode
+from sluice.markets.catalog import Catalog
 
-from .errors import ApiError, FieldFault
+from .errors import ApiError, FieldFault, faults_of, not_valid
+
+Model = TypeVar("Model", bound=BaseModel)
 
 MAX_BODY_BYTES = 64 * 1024
 _INT_DIGITS = 40
+
+
+async def parsed(request: Request, model: type[Model], catalog: Catalog) -> Model:
+    """The body as `model`; raises `ApiError` naming each faulty field."""
+    body = await json_object(request)
+    try:
+        return model.model_validate(body, context={"catalog": catalog})
+    except ValidationError as error:
+        raise not_valid(faults_of(error)) from error
 
 
 async def json_object(request: Request) -> dict[str, Any]:
@@ -25,7 +38,7 @@ async def json_object(request: Request) -> dict[str, Any]:
     try:
         content = json.loads(
             body,
-            parse_float=Decimal,
+            parse_float=_real,
             parse_int=_integer,
             # NaN and Infinity are no JSON; let through, they are refused by the field they are in.
             parse_constant=Decimal,
@@ -36,6 +49,14 @@ async def json_object(request: Request) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise _faulty("must be a JSON object")
     return content
+
+
+def _real(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        # An exponent of twenty digits: no amount, to be told by the field that it stands in.
+        return Decimal("NaN")
 
 
 def _integer(digits: str) -> int | Decimal:

@@ -1,6 +1,6 @@
 """Every error a client can get, and the one place where they become HTTP."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -54,7 +54,6 @@ def install(app: FastAPI) -> None:
     app.exception_handler(ApiError)(_envelope)
     app.exception_handler(QueueUnavailable)(_queue_unavailable)
     app.exception_handler(DatabaseUnavailable)(_database_unavailable)
-    app.exception_handler(ValidationError)(_invalid)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_http)
     app.exception_handler(Exception)(_unexpected)
@@ -85,7 +84,7 @@ def request_id(request: Request) -> str:
 
 async def _queue_unavailable(request: Request, error: Exception) -> JSONResponse:
     logger.error("queue unavailable", exc_info=error)
-    message = "The order was not accepted: the queue does not answer. Try again."
+    message = str(error)
     return await _envelope(request, ApiError(ErrorCode.QUEUE_UNAVAILABLE, message))
 
 
@@ -95,19 +94,26 @@ async def _database_unavailable(request: Request, error: Exception) -> JSONRespo
     return await _envelope(request, ApiError(ErrorCode.DATABASE_UNAVAILABLE, message))
 
 
-async def _invalid(
-    request: Request, error: ValidationError | RequestValidationError
-) -> JSONResponse:
-    faults = tuple(_fault(fault["loc"], fault["msg"]) for fault in error.errors())
+async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    # FastAPI puts where it read a parameter in front of its name; the client knows.
+    faults = [_fault(fault["loc"][1:], fault["msg"]) for fault in error.errors()]
+    return await _envelope(request, not_valid(faults))
+
+
+def not_valid(faults: Sequence[FieldFault]) -> ApiError:
+    """The error that names each faulty field."""
     named = ", ".join(dict.fromkeys(fault.field for fault in faults))
     message = f"The request is not valid: {named}."
-    return await _envelope(request, ApiError(ErrorCode.VALIDATION_FAILED, message, faults))
+    return ApiError(ErrorCode.VALIDATION_FAILED, message, tuple(faults))
+
+
+def faults_of(error: ValidationError) -> list[FieldFault]:
+    """What pydantic found wrong with a body."""
+    return [_fault(fault["loc"], fault["msg"]) for fault in error.errors(include_url=False)]
 
 
 def _fault(loc: tuple[int | str, ...], message: str) -> FieldFault:
-    # FastAPI puts where it read a parameter in front of its name; the client knows.
-    path = loc[1:] if loc and loc[0] in ("query", "path") else loc
-    return FieldFault(".".join(map(str, path)) or "body", message.removeprefix("Value error, "))
+    return FieldFault(".".join(map(str, loc)) or "body", message.removeprefix("Value error, "))
 
 
 async def _http(request: Request, error: HTTPException) -> JSONResponse:

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 
 from sluice.orders.model import Side
 
-from .body import json_object
+from .body import parsed
 from .documented import body_of, errors
 from .schemas import QuoteRequest
 from .services import Services
@@ -27,8 +27,7 @@ def router(services: Callable[[], Services]) -> APIRouter:
         summary="Every pool's quote and the best route, nothing stored",
     )
     async def quotes(request: Request) -> JSONResponse:
-        body = await json_object(request)
-        asked = QuoteRequest.model_validate(body, context={"catalog": services().catalog})
+        asked = await parsed(request, QuoteRequest, services().catalog)
         wanted, market = asked.wanted(), services().market
         snapshot = await market.snapshot(
             services().router.pairs(wanted), services().config.VENUE_TIMEOUT_MS / 1000

@@ -16,9 +16,9 @@ from sluice.errors import ErrorCode
 from sluice.observability import logger
 from sluice.orders.model import OrderStatus, OrderTerms
 
-from .body import json_object
+from .body import parsed
 from .documented import body_of, errors
-from .errors import ApiError, FieldFault
+from .errors import ApiError, FieldFault, not_valid
 from .schemas import ExecuteOrder
 from .services import Services
 from .views import (
@@ -50,8 +50,7 @@ def router(services: Callable[[], Services]) -> APIRouter:
         summary="Place a market order",
     )
     async def execute(request: Request) -> JSONResponse:
-        body = await json_object(request)
-        order = ExecuteOrder.model_validate(body, context={"catalog": services().catalog})
+        order = await parsed(request, ExecuteOrder, services().catalog)
         terms = order.terms(uuid7(), _account(request, services()), datetime.now(UTC))
         logger.append_keys(order_id=str(terms.id))
         # Blocking: an invocation serves one request, there is nothing to do meanwhile. Queued
@@ -77,6 +76,8 @@ def router(services: Callable[[], Services]) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
         cursor: Annotated[str | None, Query(max_length=200)] = None,
     ) -> JSONResponse:
+        if unknown := request.query_params.keys() - {"limit", "cursor"}:
+            raise not_valid([FieldFault(name, "is no parameter") for name in sorted(unknown)])
         before = None if cursor is None else _before(cursor)
         rows = await services().store.orders(_account(request, services()), limit, before)
         last = rows[-1] if len(rows) == limit else None
@@ -145,4 +146,4 @@ def _before(cursor: str) -> tuple[datetime, UUID]:
         return datetime.fromisoformat(accepted_at), UUID(order_id)
     except (ValueError, binascii.Error) as error:
         fault = FieldFault("cursor", "is not one that this API gave out")
-        raise ApiError(ErrorCode.VALIDATION_FAILED, "The cursor is not valid.", (fault,)) from error
+        raise not_valid([fault]) from error

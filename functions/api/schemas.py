@@ -19,14 +19,16 @@ from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
 
 from sluice.markets.catalog import Catalog
-from sluice.markets.tokens import AmountInvalid, Token, require_positive
+from sluice.markets.tokens import Token, require_positive
 from sluice.orders.model import (
     DEFAULT_MAX_SPLITS,
     DEFAULT_SLIPPAGE_BPS,
+    PRICE_DIGITS,
     OrderTerms,
     OrderType,
     Side,
     SwapMode,
+    price_fits,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 _MAX_AMOUNT_LENGTH = 100
-_MAX_PRICE_EXPONENT = 30
 
 MAX_SPLITS = 5
 
@@ -88,8 +89,8 @@ Amount = Annotated[
 def _price(price: object) -> Decimal:
     exact = _exact(price)
     require_positive(exact)
-    if abs(exact.adjusted()) > _MAX_PRICE_EXPONENT:
-        raise AmountInvalid("is no price of any pair")
+    if not price_fits(exact):
+        raise ValueError(f"has more than {PRICE_DIGITS} digits on a side of the point")
     return exact
 
 
@@ -124,8 +125,10 @@ class QuoteRequest(BaseModel):
     @field_validator("amount")
     @classmethod
     def _whole_base_units(cls, amount: Decimal, info: ValidationInfo) -> Decimal:
-        exact_in = info.data.get("swap_mode") == "EXACT_IN"
-        return _within(amount, info.data.get("token_in" if exact_in else "token_out"))
+        # Fields come in order: where one that decides was faulty, no token's decimals bind.
+        modes = {"EXACT_IN": "token_in", "EXACT_OUT": "token_out"}
+        fixed = modes.get(info.data.get("swap_mode", ""), "")
+        return _within(amount, info.data.get(fixed))
 
     def wanted(self) -> "Wanted":
         """What is to be routed, in the domain's terms."""

@@ -1,7 +1,6 @@
 """The CloudFormation custom resource that migrates the database at each deploy."""
 
 import json
-from functools import cache
 from typing import Any
 
 import urllib3
@@ -14,8 +13,6 @@ from sluice.orders.migrate import migrate
 ANSWER_TIMEOUT_SECONDS = 30
 REASON_LENGTH = 1000
 
-config = cache(lambda: load(MigrationsConfig))
-
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Migrates on Create and Update, keeps the data on Delete, and tells CloudFormation.
@@ -23,7 +20,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     Whatever happens CloudFormation is answered: it would wait an hour for an answer otherwise.
     """
     try:
-        applied = [] if event["RequestType"] == "Delete" else migrate(config().DATABASE_URL)
+        applied = (
+            [] if event["RequestType"] == "Delete" else migrate(load(MigrationsConfig).DATABASE_URL)
+        )
         answer = {"Status": "SUCCESS", "Data": {"Applied": ", ".join(applied)}}
         logger.info("migrated", extra={"applied": applied})
     except Exception as error:

@@ -33,8 +33,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
 async def _live(seconds: float) -> str:
     database = Database(config().DATABASE_URL)
     valkey = connect(config().VALKEY_URL)
+    listener = connect(config().VALKEY_URL, retries=0)
     poster = ApiGatewayPoster(config().WEBSOCKET_ENDPOINT, config().AWS_REGION)
     try:
-        return await Relay(valkey, PostgresStore(database), poster).run(seconds)
+        return await Relay(valkey, listener, PostgresStore(database), poster).run(seconds)
     finally:
-        await asyncio.gather(database.close(), poster.close(), valkey.aclose())
+        await asyncio.gather(database.close(), poster.close(), valkey.aclose(), listener.aclose())

@@ -70,7 +70,7 @@ class Batch:
             retry = loop.run_until_complete(engine.execute(orders, deadline)).retry
         except Exception as error:
             # Whatever it was, nothing was lost: the messages are still in the queue.
-            logger.exception("batch failed")
+            logger.exception("batch failed", extra={"order_ids": [str(o.id) for o in orders]})
             retry = dict.fromkeys(
                 (order.id for order in orders), f"{type(error).__name__}: {error}"
             )

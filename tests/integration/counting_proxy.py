@@ -15,6 +15,8 @@ class CountingProxy:
         self._writers: list[asyncio.StreamWriter] = []
         self._refusing = False
         self._answered = True
+        self._flowing = asyncio.Event()
+        self._flowing.set()
         self.round_trips = 0
 
     @property
@@ -38,6 +40,13 @@ class CountingProxy:
 
     def mend(self) -> None:
         self._refusing = False
+
+    def stall(self) -> None:
+        """Keeps every connection open and passes nothing on any more."""
+        self._flowing.clear()
+
+    def flow(self) -> None:
+        self._flowing.set()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -70,6 +79,7 @@ class CountingProxy:
     ) -> None:
         try:
             while data := await reader.read(65536):
+                await self._flowing.wait()
                 if asked and self._answered:
                     self.round_trips += 1
                 self._answered = not asked

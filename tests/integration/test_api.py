@@ -19,7 +19,7 @@ from api.app import create_app
 from api.services import Services
 from local.market.rpc import application
 from local.market.state import Market
-from sluice.config import ApiConfig
+from sluice.config import ApiConfig, load
 from sluice.markets.catalog import catalog
 from sluice.orders.database import Database
 from sluice.orders.message import decode
@@ -187,6 +187,8 @@ def test_amounts_are_exact_as_numbers_and_as_strings(
         ({"limitPrice": 0}, ["limitPrice"]),
         ({"limitPrice": "1e5"}, ["limitPrice"]),
         ({"limitPrice": 1e300}, ["limitPrice"]),
+        ({"limitPrice": "0." + "0" * 60 + "1"}, ["limitPrice"]),
+        ({"query": 1, "path": 2}, ["query", "path"]),
         ({"minAmountOut": "0.0000000001"}, ["minAmountOut"]),
         ({"minAmountOut": 1, "swapMode": "EXACT_OUT"}, ["minAmountOut"]),
     ],
@@ -300,7 +302,7 @@ def test_quotes_without_an_rpc_say_why_there_is_no_route(app: FastAPI) -> None:
     data = call(app, "POST", "/api/quotes", asked).body["data"]
 
     assert (data["reason"], data["hops"]) == ("VENUES_UNAVAILABLE", [])
-    assert all(NOWHERE in quote["error"] for quote in data["quotes"])
+    assert {quote["error"] for quote in data["quotes"]} == {"ClientConnectorError"}
 
 
 def test_a_faulty_quote_request_is_named_and_unknown_fields_are_refused(app: FastAPI) -> None:
@@ -315,6 +317,34 @@ def test_markets_list_tokens_pairs_and_pools(app: FastAPI) -> None:
     assert {"symbol": "SOL", "mint": SOL, "decimals": 9} in data["tokens"]
     assert [market["pair"] for market in data["markets"]] == ["SOL/USDC", "JUP/USDC"]
     assert all(market["pools"] for market in data["markets"])
+
+
+@pytest.mark.parametrize("field", ["amount", "limitPrice", "minAmountOut"])
+@pytest.mark.parametrize("number", ["1e99999999999999999999", "1e-99999999999999999999", "1e400"])
+def test_a_number_beyond_all_bounds_is_the_fault_of_its_field(
+    app: FastAPI, field: str, number: str
+) -> None:
+    raw = json.dumps(BODY | {field: 0}).replace(f'"{field}": 0', f'"{field}": {number}')
+
+    answer = call(app, "POST", "/api/orders/execute", raw=raw)
+
+    assert (answer.status, [f["field"] for f in answer.body["details"]]) == (400, [field])
+
+
+def test_a_price_with_digits_without_end_is_refused(app: FastAPI) -> None:
+    raw = json.dumps(BODY | {"limitPrice": 0}).replace(": 0", ": 150." + "0" * 30_000 + "1")
+
+    answer = call(app, "POST", "/api/orders/execute", raw=raw)
+
+    assert (answer.status, [f["field"] for f in answer.body["details"]]) == (400, ["limitPrice"])
+
+
+def test_a_fault_of_ours_is_not_told_as_the_clients() -> None:
+    broken = create_app(lambda: Services(load(ApiConfig, {})))
+
+    answer = call(broken, "POST", "/api/orders/execute", BODY)
+
+    assert (answer.status, answer.body["code"], answer.body["details"]) == (500, "INTERNAL", [])
 
 
 def test_a_body_over_64_kib_is_too_large(app: FastAPI) -> None:
@@ -421,6 +451,7 @@ def test_orders_are_listed_page_by_page(
         ("/api/orders?limit=101", "limit"),
         ("/api/orders?limit=x", "limit"),
         ("/api/orders?cursor=nonsense", "cursor"),
+        ("/api/orders?colour=red", "colour"),
         ("/api/orders/no-uuid", "id"),
         ("/api/orders/no-uuid/events", "id"),
     ],

@@ -78,12 +78,14 @@ async def running(
     queue_limit: int = 10_000,
 ) -> AsyncIterator[asyncio.Task[str]]:
     client = connect(url)
-    relay = Relay(client, history, poster, idle_seconds, queue_limit)
+    listener = connect(url, retries=0)
+    relay = Relay(client, listener, history, poster, idle_seconds, queue_limit)
     task = asyncio.create_task(relay.run(seconds))
     yield task
     task.cancel()
     await asyncio.wait([task])
     await client.aclose()
+    await listener.aclose()
 
 
 def told(poster: FakePoster, connection_id: str) -> list[int]:
@@ -212,6 +214,8 @@ async def test_a_connection_that_is_gone_or_cannot_be_served_is_forgotten(
 
         await until(forgotten)
 
+    assert poster.disconnected == ([] if how == "gone" else ["a1"])
+
 
 async def test_a_connection_that_never_reads_delays_nobody_and_is_cut_off_in_the_end(
     client: Valkey,
@@ -265,6 +269,29 @@ async def test_a_relay_that_died_is_missed_by_the_next_connection_and_replaced(
     history.written = [(datetime.now(UTC), event) for event in order]
     async with running(valkey_server, history, poster):
         await until(received(poster, "a1", 4))
+
+
+async def test_what_was_published_while_the_subscription_was_broken_is_read_from_history(
+    client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
+) -> None:
+    order = events()
+    publisher = ValkeyPublisher(client)
+    await Registry(client).opened(connection("a1"))
+    async with running(valkey_server, history, poster):
+        await leased(client)
+        await publisher.publish(order[:1])
+        await until(received(poster, "a1", 1))
+        history.written = [(datetime.now(UTC), event) for event in order[:2]]
+        await client.client_kill_filter(_type="pubsub")
+
+        async def told_again() -> bool:
+            return told(poster, "a1")[-1:] == [2]
+
+        await until(told_again)
+        await publisher.publish(order[2:])
+        await until(lambda: told(poster, "a1")[-1:] == [4])
+
+    assert list(dict.fromkeys(told(poster, "a1"))) == [1, 2, 3, 4]
 
 
 async def test_publishing_to_a_valkey_that_is_gone_does_not_raise() -> None:

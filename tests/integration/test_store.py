@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.errors import CheckViolation, RestrictViolation
 
-from sluice.errors import DatabaseUnavailable, FailReason
+from sluice.errors import DatabaseUnavailable, FailReason, StoreRefused
 from sluice.orders.database import Database
 from sluice.orders.migrate import migrate
 from sluice.orders.model import TRANSITIONS, U64_MAX, OrderStatus, OrderTerms, SwapMode
@@ -179,7 +179,7 @@ async def test_a_batch_with_one_illegal_step_is_stored_not_at_all(
     good, bad = (await claim(store, buy(), buy())).orders
     leap = replace(confirmed(bad).events[1], seq=3)
 
-    with pytest.raises(CheckViolation):
+    with pytest.raises(StoreRefused, match="illegal transition"):
         await store.record([confirmed(good), replace(confirmed(bad), events=(leap,))])
 
     counts = connection.execute(
@@ -319,6 +319,33 @@ async def test_a_broken_transaction_is_told_as_unavailable_and_stores_nothing(
         assert len((await claim(store, buy())).orders) == 1
 
     assert connection.execute("SELECT count(*) FROM orders").fetchone() == (1,)
+
+
+async def test_a_postgres_that_stalls_is_given_up_in_time_and_served_anew_when_it_is_back(
+    postgres_url: str,
+) -> None:
+    async with CountingProxy(postgres_url) as proxy:
+        database = Database(proxy.url, patience=0.5)
+        store = PostgresStore(database)
+        await store.ping()
+        proxy.stall()
+
+        async with asyncio.timeout(2):
+            with pytest.raises(DatabaseUnavailable):
+                await claim(store, buy())
+        proxy.flow()
+        assert len((await claim(store, buy())).orders) == 1
+        await database.close()
+
+
+async def test_what_postgres_will_never_store_is_told_apart_from_its_absence(
+    store: PostgresStore,
+) -> None:
+    absurd = replace(buy(), limit_price=Decimal(1).scaleb(-30_000))
+
+    with pytest.raises(StoreRefused):
+        await claim(store, absurd)
+    assert len((await claim(store, buy())).orders) == 1
 
 
 async def test_a_postgres_that_is_not_there_is_told_as_unavailable() -> None:

@@ -15,7 +15,7 @@ from sluice.markets.tokens import Token
 from sluice.orders.model import OrderStatus, SwapMode
 from sluice.routing.router import Router
 from sluice.settlement.paper import PaperSettlement, paper_reference
-from sluice.venues.base import Accounts, Address, VenueName
+from sluice.venues.base import Accounts, Address, ChainClock, Quote, Trade, VenueName
 from tests.builders import SOL, USDC, buy, seqs
 from tests.fakes import (
     FakeClock,
@@ -197,6 +197,66 @@ async def test_an_exact_out_order_takes_the_least_and_pays_exactly_what_was_aske
         50_000_000,
         400_000_000,
     )
+
+
+async def test_an_order_too_small_to_pay_anything_fails_alone() -> None:
+    house = House(cpmm=1, dlmm=1)
+    dust, good = buy(amount=1), buy(amount=100_000_000)
+
+    outcome = await house.engine.execute([dust, good], deadline())
+
+    assert outcome.done == {dust.id, good.id}
+    ends = {e.order.terms.id: e.events[-1].status for e in house.store.executions}
+    assert ends == {dust.id: OrderStatus.FAILED, good.id: OrderStatus.CONFIRMED}
+
+
+@pytest.mark.parametrize("broken", ["decode", "quote"])
+async def test_a_pool_that_breaks_our_code_does_not_stop_the_orders(broken: str) -> None:
+    house = House(cpmm=800_000_000, dlmm=790_000_000)
+
+    class BrokenPool(FixedPool):
+        def quote(self, trade: Trade, clock: ChainClock) -> Quote:
+            raise ZeroDivisionError
+
+    class Broken(FakeVenue):
+        def decode(self, pool: Address, accounts: Accounts) -> FixedPool:
+            if broken == "decode":
+                raise IndexError
+            return BrokenPool(pool, self.pools[pool].mints, 1)
+
+    before = house.venues[VenueName.RAYDIUM_CPMM]
+    house.venues[VenueName.RAYDIUM_CPMM] = Broken(before.name, before.pools)
+
+    await house.engine.execute([buy()], deadline())
+
+    (execution,) = house.store.executions
+    assert execution.fills[0].venue == VenueName.METEORA_DLMM
+    (error,) = [quote.error for quote in execution.quotes if quote.error]
+    assert "Error" in error
+
+
+async def test_orders_for_which_no_time_is_left_come_again_and_do_not_fail() -> None:
+    house = House(cpmm=800_000_000, dlmm=1)
+    order = buy()
+
+    outcome = await house.engine.execute([order], Deadline(Deadline.MARGIN_SECONDS))
+
+    assert list(outcome.retry) == [order.id]
+    assert house.store.executions == []
+
+
+@pytest.mark.parametrize("when", ["claimed", "recorded"])
+async def test_an_order_that_cannot_be_stored_does_not_take_its_batch_along(when: str) -> None:
+    house = House(cpmm=800_000_000, dlmm=1)
+    bad, good = buy(), buy()
+    refused = house.store.unclaimable if when == "claimed" else house.store.unrecordable
+    refused.add(bad.id)
+
+    outcome = await house.engine.execute([bad, good], deadline())
+
+    assert outcome.done == {good.id}
+    assert list(outcome.retry) == [bad.id]
+    assert [e.order.terms.id for e in house.store.executions] == [good.id]
 
 
 async def test_a_pool_that_closes_between_quote_and_fill_fails_the_order() -> None:

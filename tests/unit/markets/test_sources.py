@@ -6,7 +6,13 @@ from collections.abc import Collection
 import pytest
 
 from sluice.markets.accounts import Fetched, SourceUnavailable
-from sluice.markets.sources import MAX_LAG_SLOTS, FailoverSource, TogetherSource
+from sluice.markets.sources import (
+    MAX_LAG_SLOTS,
+    MAX_REST_SECONDS,
+    REST_SECONDS,
+    FailoverSource,
+    TogetherSource,
+)
 from sluice.venues.base import Address
 from tests.fakes import FakeSource
 
@@ -75,6 +81,43 @@ async def test_a_server_that_lags_is_not_believed() -> None:
 
     with pytest.raises(SourceUnavailable, match=f"lags {MAX_LAG_SLOTS + 1} slots"):
         await source.fetch({A})
+
+
+async def test_a_server_that_failed_is_left_alone_a_while_when_there_is_another() -> None:
+    now, first, second = 0.0, FakeSource(slow={A}), FakeSource()
+    source = FailoverSource([first, second], seconds_each=0.01, now=lambda: now)
+    for _ in range(3):
+        await source.fetch({A})
+    assert (len(first.calls), len(second.calls)) == (1, 3)
+    now = REST_SECONDS + 1
+    await source.fetch({A})
+    assert len(first.calls) == 2
+
+
+async def test_one_wrong_slot_does_not_condemn_every_server_for_ever() -> None:
+    server = FakeSource(slot=10**12)
+    source = FailoverSource([server], seconds_each=1)
+    await source.fetch({A})
+    server.slot = 1000
+
+    with pytest.raises(SourceUnavailable, match="lags"):
+        await source.fetch({A})
+    assert (await source.fetch({A})).slot == 1000
+
+
+async def test_nobody_is_left_alone_for_longer_than_makes_sense() -> None:
+    class Busy(FakeSource):
+        async def fetch(self, addresses: Collection[Address]) -> Fetched:
+            self.calls.append(frozenset(addresses))
+            raise SourceUnavailable("HTTP 429", retry_after=86_400)
+
+    now, busy = 0.0, Busy()
+    source = FailoverSource([busy], seconds_each=1, now=lambda: now)
+    for seconds in (0.0, MAX_REST_SECONDS + 1):
+        now = seconds
+        with pytest.raises(SourceUnavailable, match="429"):
+            await source.fetch({A})
+    assert len(busy.calls) == 2
 
 
 async def test_a_server_that_asked_for_rest_is_left_alone_until_then() -> None:

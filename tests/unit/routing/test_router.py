@@ -135,6 +135,28 @@ def test_what_a_leg_costs_is_counted_against_the_longer_route() -> None:
     assert len(found.hops) == 1
 
 
+def test_a_leg_is_priced_through_usdc_for_a_token_without_a_sol_pool() -> None:
+    # Straight from SOL to JUP pays 7 less than the two hops through USDC, whose second leg costs 9.
+    bonk = Address("DezXAZ8z7PnrnRJjz3wXBoRgixCa6xjnB7YaB1pPB263")
+    pools = (
+        live("sol-usdc", 10**8),
+        live("bonk-sol", 10**8, (bonk, SOL)),
+        live("usdc-jup", 10**8, (USDC, JUP)),
+        live("bonk-usdc", 10**8, (bonk, USDC)),
+        live("bonk-jup", 10**8 - 7, (bonk, JUP)),
+    )
+    snapshot = Snapshot(pools, ())
+    wanted = Wanted(bonk, JUP, 10**8, SwapMode.EXACT_IN, 3)
+
+    def hops(leg_cost: int) -> int:
+        found = router(snapshot, leg_cost).route(wanted, snapshot).route
+        assert isinstance(found, Route)
+        return len(found.hops)
+
+    assert SOL_USDC in router(snapshot, leg_cost=9).pairs(wanted)
+    assert (hops(0), hops(9)) == (2, 1)
+
+
 def test_only_listed_pairs_are_asked_for() -> None:
     snapshot = Snapshot((*VIA_USDC, live("jup-sol", 1, (JUP, SOL))), ())
 

@@ -13,11 +13,11 @@ from uuid import UUID
 from aws_lambda_powertools.metrics import MetricUnit
 
 from sluice.config import WorkerConfig
-from sluice.errors import FailReason
+from sluice.errors import FailReason, StoreRefused
 from sluice.markets.catalog import Catalog, catalog
 from sluice.markets.live import live_market
 from sluice.markets.snapshot import Market
-from sluice.observability import metrics
+from sluice.observability import logger, metrics
 from sluice.orders.database import Database
 from sluice.orders.model import Order, OrderStatus, OrderTerms, Outcome, execution_price
 from sluice.orders.store import Claim, Execution, OrderStore, PostgresStore
@@ -92,7 +92,10 @@ class Engine:
 
         Raises `DatabaseUnavailable` when nothing was recorded: then the whole batch comes again.
         """
-        claim = await self._store.claim(terms, self._clock.now(), self._lease_seconds)
+        try:
+            claim = await self._store.claim(terms, self._clock.now(), self._lease_seconds)
+        except StoreRefused as refused:
+            return await self._one_by_one(terms, deadline, refused)
         wanted = {order.terms.id: Wanted.of(order.terms) for order in claim.orders}
         pairs = {pair for each in wanted.values() for pair in self._router.pairs(each)}
         snapshot, _ = await asyncio.gather(
@@ -102,13 +105,44 @@ class Engine:
             (order, self._router.route(wanted[order.terms.id], snapshot)) for order in claim.orders
         ]
         settled = await self._settle(routed, deadline)
-        executions = [self._execution(o, found, settled[o.terms.id]) for o, found in routed]
-        recorded = await self._store.record(executions)
+        # Venues that were given no time did not fail: that is no verdict on an order.
+        untried = None if deadline.left() else FailReason.VENUES_UNAVAILABLE
+        executions = [
+            self._execution(order, found, result)
+            for order, found in routed
+            if (result := settled[order.terms.id]) is not untried
+        ]
+        recorded = await self._record(executions)
         events = [e for x in executions if x.order.terms.id in recorded for e in x.events]
         await self._publisher.publish(events)
         for status, count in Counter(event.status for event in events).items():
             metrics.add_metric(f"Orders{status.title()}", MetricUnit.Count, count)
         return _outcome(claim, recorded)
+
+    async def _one_by_one(
+        self, terms: Sequence[OrderTerms], deadline: Deadline, refused: StoreRefused
+    ) -> BatchOutcome:
+        """A batch that Postgres refuses as a whole: the others must not fall with the one."""
+        if len(terms) == 1:
+            return BatchOutcome(frozenset(), {terms[0].id: str(refused)})
+        done: frozenset[UUID] = frozenset()
+        retry: dict[UUID, str] = {}
+        for one in terms:
+            outcome = await self.execute([one], deadline)
+            done, retry = done | outcome.done, retry | outcome.retry
+        return BatchOutcome(done, retry)
+
+    async def _record(self, executions: Sequence[Execution]) -> frozenset[UUID]:
+        """Records the batch, or each by itself if one of them is refused."""
+        try:
+            return await self._store.record(executions)
+        except StoreRefused as refused:
+            if len(executions) == 1:
+                order_id = str(executions[0].order.terms.id)
+                logger.error("not stored", extra={"order_id": order_id}, exc_info=refused)
+                return frozenset()
+        alone = [await self._record([execution]) for execution in executions]
+        return frozenset().union(*alone)
 
     async def _settle(
         self, routed: Sequence[tuple[Order, Routed]], deadline: Deadline
@@ -163,9 +197,9 @@ class Engine:
 
 
 def _outcome(claim: Claim, recorded: frozenset[UUID]) -> BatchOutcome:
-    lost = {order.terms.id for order in claim.orders} - recorded
+    unrecorded = {order.terms.id for order in claim.orders} - recorded
     retry = dict.fromkeys(claim.busy, "leased by another worker")
-    retry |= dict.fromkeys(lost, "the lease was lost before the outcome was recorded")
+    retry |= dict.fromkeys(unrecorded, "out of time, or its lease was lost, or it was not stored")
     return BatchOutcome(claim.finished | recorded, retry)
 
 

@@ -68,5 +68,9 @@ class DatabaseUnavailable(Exception):
     """Postgres cannot be reached, or broke off: as far as known, nothing was committed."""
 
 
+class StoreRefused(Exception):
+    """Postgres will not store this, however often it is asked: one of a batch is at fault."""
+
+
 class QueueUnavailable(Exception):
-    """SQS did not take the message."""
+    """SQS did not take the message, or did not say so; the text is for the client."""

@@ -6,6 +6,7 @@ import binascii
 import json
 from collections.abc import Collection
 from functools import cache
+from http import HTTPStatus
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,6 @@ MAX_ACCOUNT_BYTES = 10 * 1024 * 1024
 """An account of Solana is never larger: nothing unpacks to more."""
 
 INVALID_PARAMS = -32602
-TOO_MANY_REQUESTS = 429
 DEFAULT_RETRY_AFTER_SECONDS = 1.0
 PLAIN, PACKED = "base64", "base64+zstd"
 
@@ -83,12 +83,15 @@ class RpcAccounts:
             self._session = aiohttp.ClientSession()
         request = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
         try:
-            async with self._session.post(self._url, json=request) as response:
-                if not response.ok:
+            async with self._session.post(
+                self._url, json=request, allow_redirects=False
+            ) as response:
+                if response.status != HTTPStatus.OK:
                     raise SourceUnavailable(f"HTTP {response.status}", _retry_after(response))
                 return json.loads(await response.read())
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise SourceUnavailable(f"{type(error).__name__}: {error}") from error
+            # Only its kind: clients see this, and the text may hold a URL with a key in it.
+            raise SourceUnavailable(type(error).__name__) from error
 
 
 def _error_code(answer: object) -> object:
@@ -103,7 +106,7 @@ def _result(answer: object) -> object:
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float:
-    if response.status != TOO_MANY_REQUESTS:
+    if response.status != HTTPStatus.TOO_MANY_REQUESTS:
         return 0.0
     told = response.headers.get("Retry-After", "")
     return float(told) if told.isdecimal() else DEFAULT_RETRY_AFTER_SECONDS

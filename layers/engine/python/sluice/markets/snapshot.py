@@ -10,6 +10,7 @@ from sluice.errors import AccountInvalid
 from sluice.markets.accounts import AccountSource, Fetched, SourceUnavailable
 from sluice.markets.catalog import Catalog, ListedPool, Pair
 from sluice.markets.clock import CLOCK, decode_clock
+from sluice.observability import logger
 from sluice.venues.base import Accounts, Address, ChainClock, Pool, Venue, VenueName
 
 # Rounds of asking for what a pool turns out to need: the pool, what it names, what that names.
@@ -127,10 +128,10 @@ class Market:
                 continue
             try:
                 live.append(self._decoded(entry, fetched, clock))
-            except AccountInvalid as error:
+            except Exception as error:
                 # What it needed may have changed with it: learn anew next time.
                 self._needs.pop(entry.address, None)
-                dead.append(DeadPool(entry, str(error)))
+                dead.append(DeadPool(entry, _unreadable(entry, error)))
         return live, dead
 
     def _clock(self, fetched: Fetched) -> ChainClock:
@@ -165,10 +166,18 @@ class Market:
             for pool in tuple(needs):
                 try:
                     needs[pool] = self._venues[pool.venue].needs(pool.address, fetched.accounts)
-                except AccountInvalid as error:
-                    broken[pool] = str(error)
+                except Exception as error:
+                    broken[pool] = _unreadable(pool, error)
                     del needs[pool]
             if all(need <= fetched.accounts.keys() for need in needs.values()):
                 self._needs.update({pool.address: need for pool, need in needs.items()})
                 return fetched, broken
         raise SourceUnavailable("what the pools need did not settle")
+
+
+def _unreadable(pool: ListedPool, error: Exception) -> str:
+    """Why a pool is left out. Any error: one pool's strange bytes must not stop the others."""
+    if not isinstance(error, AccountInvalid):
+        logger.error("pool not readable", extra={"pool": pool.address}, exc_info=error)
+        return f"not readable: {type(error).__name__}"
+    return str(error)

@@ -11,6 +11,11 @@ MAX_LAG_SLOTS = 25
 """A server this far behind the newest slot that we have seen (10 s) is not asked for prices."""
 
 
+REST_SECONDS = 5.0
+"""How long a server that failed is not asked while there is another one."""
+MAX_REST_SECONDS = 30.0
+
+
 class TogetherSource:
     """Joins what is asked for at the same moment into one fetch.
 
@@ -59,22 +64,38 @@ class FailoverSource:
     async def fetch(self, addresses: Collection[Address]) -> Fetched:
         """As the port says; the error is the last server's."""
         failure = SourceUnavailable("every RPC asked to be left alone for a while")
+        newest = 0
         for place, source in enumerate(self._sources):
             if self._now() < self._rests_until[place]:
                 continue
-            last = place == len(self._sources) - 1
             try:
-                async with asyncio.timeout(None if last else self._seconds_each):
+                async with asyncio.timeout(self._patience(place)):
                     fetched = await source.fetch(addresses)
             except SourceUnavailable as error:
-                self._rests_until[place] = self._now() + error.retry_after
-                failure = error
+                failure = self._rested(place, error)
             except TimeoutError:
-                failure = SourceUnavailable(f"no answer within {self._seconds_each:g} s")
+                late = SourceUnavailable(f"no answer within {self._seconds_each:g} s")
+                failure = self._rested(place, late)
             else:
                 behind = self._newest_slot - fetched.slot
                 if behind <= MAX_LAG_SLOTS:
                     self._newest_slot = max(self._newest_slot, fetched.slot)
                     return fetched
+                newest = max(newest, fetched.slot)
                 failure = SourceUnavailable(f"the RPC lags {behind} slots")
+        if newest:
+            # Nobody is as far as we thought: one wrong slot must not condemn them all for ever.
+            self._newest_slot = newest
         raise failure
+
+    def _patience(self, place: int) -> float | None:
+        """How long to wait for a server: without a limit of our own if there is no other."""
+        return None if place == len(self._sources) - 1 else self._seconds_each
+
+    def _rested(self, place: int, error: SourceUnavailable) -> SourceUnavailable:
+        """Leaves a server alone for as long as it asked, and a while if there is another one."""
+        rest = min(error.retry_after, MAX_REST_SECONDS)
+        if len(self._sources) > 1:
+            rest = max(rest, REST_SECONDS)
+        self._rests_until[place] = self._now() + rest
+        return error

@@ -4,19 +4,24 @@ A frozen Lambda runs no background work, so a pool's keepers would only wake to 
 process that handles one invocation at a time needs one connection, checked after it has idled.
 """
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
-from sluice.errors import DatabaseUnavailable
+from sluice.errors import DatabaseUnavailable, StoreRefused
 
 IDLE_CHECK_SECONDS = 20.0
 """A connection that idled longer is asked for a sign of life before it is given work."""
 
 CONNECT_TIMEOUT_SECONDS = 3
+PATIENCE_SECONDS = 5.0
+CUT_OFF_AT = 0.98
+"""How long one unit of work may take; all of ours take milliseconds."""
 
 Connection = psycopg.AsyncConnection[dict[str, Any]]
 
@@ -24,31 +29,59 @@ Connection = psycopg.AsyncConnection[dict[str, Any]]
 class Database:
     """Hands out the process's connection; not for use from two tasks at once."""
 
-    def __init__(self, url: str, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: str,
+        now: Callable[[], float] = time.monotonic,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        """`patience` is in seconds."""
         self._url = url
+        self._patience = patience
         self._now = now
         self._connection: Connection | None = None
         self._used_at = 0.0
 
-    async def connection(self) -> Connection:
-        """A connection that answered lately; raises `DatabaseUnavailable`."""
+    @asynccontextmanager
+    async def work(self) -> AsyncIterator[Connection]:
+        """The connection, for one unit of work.
+
+        Raises `DatabaseUnavailable` when Postgres is not there, breaks off or stalls, and
+        `StoreRefused` when it will not take what it is given.
+        """
+        try:
+            async with asyncio.timeout(self._patience):
+                connection = await self._ready()
+                # Cut off a moment before the time is over: asked to cancel, a stalled server would
+                # be waited for twice as long again.
+                cut = asyncio.get_running_loop().call_later(
+                    self._patience * CUT_OFF_AT, connection.pgconn.finish
+                )
+                try:
+                    yield connection
+                finally:
+                    cut.cancel()
+        except (psycopg.OperationalError, TimeoutError) as error:
+            raise DatabaseUnavailable(str(error) or "it does not answer") from error
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            raise StoreRefused(str(error)) from error
+
+    async def _ready(self) -> Connection:
+        """A connection that answered lately."""
         connection = self._connection
         if connection is not None and not connection.closed:
             idled = self._now() - self._used_at
             if idled < IDLE_CHECK_SECONDS or await self._alive(connection):
                 self._used_at = self._now()
                 return connection
-        try:
-            # prepare_threshold=None: prepared statements do not survive a transaction pooler.
-            self._connection = await psycopg.AsyncConnection.connect(
-                self._url,
-                autocommit=True,
-                prepare_threshold=None,
-                connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                row_factory=dict_row,
-            )
-        except psycopg.OperationalError as error:
-            raise DatabaseUnavailable(str(error)) from error
+        # prepare_threshold=None: prepared statements do not survive a transaction pooler.
+        self._connection = await psycopg.AsyncConnection.connect(
+            self._url,
+            autocommit=True,
+            prepare_threshold=None,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            row_factory=dict_row,
+        )
         self._used_at = self._now()
         return self._connection
 

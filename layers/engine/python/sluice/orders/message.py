@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from .model import (
     DEFAULT_MAX_SPLITS,
     DEFAULT_SLIPPAGE_BPS,
+    PRICE_DIGITS,
     U64_MAX,
     OrderTerms,
     OrderType,
@@ -18,6 +19,7 @@ from .model import (
 )
 
 BaseUnits = Annotated[int, Field(gt=0, le=U64_MAX, strict=True)]
+Price = Annotated[Decimal, Field(gt=0, max_digits=2 * PRICE_DIGITS, decimal_places=PRICE_DIGITS)]
 Mint = Annotated[str, Field(min_length=32, max_length=44)]
 
 
@@ -41,7 +43,7 @@ class OrderMessage(BaseModel):
     swap_mode: SwapMode = SwapMode.EXACT_IN
     slippage_bps: int = Field(default=DEFAULT_SLIPPAGE_BPS, ge=0, le=10_000)
     max_splits: int = Field(default=DEFAULT_MAX_SPLITS, ge=1)
-    limit_price: Decimal | None = Field(default=None, gt=0)
+    limit_price: Price | None = None
     min_amount_out: BaseUnits | None = None
 
 

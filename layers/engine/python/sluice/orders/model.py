@@ -14,6 +14,8 @@ from uuid import UUID
 from sluice.errors import FailReason
 
 U64_MAX = 2**64 - 1
+PRICE_DIGITS = 40
+"""More than any pair of u64 amounts can make, and far less than Postgres can hold."""
 DEFAULT_SLIPPAGE_BPS = 50
 DEFAULT_MAX_SPLITS = 3
 
@@ -185,6 +187,14 @@ class Order:
             raise IllegalTransition(f"{self.terms.id}: {self.status} -> {status}")
         event = OrderEvent(self.terms.id, self.terms.account, self.seq + 1, status, at, outcome)
         return replace(self, status=status, seq=event.seq), event
+
+
+def price_fits(price: Decimal) -> bool:
+    """Whether a price has at most `PRICE_DIGITS` digits before and behind the point."""
+    exponent = price.as_tuple().exponent
+    return (
+        isinstance(exponent, int) and exponent >= -PRICE_DIGITS and price.adjusted() < PRICE_DIGITS
+    )
 
 
 def execution_price(

@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    ReadTimeoutError,
+)
 
 from sluice.errors import QueueUnavailable
 
@@ -31,14 +36,22 @@ class SqsOrderQueue:
     def send(self, terms: OrderTerms) -> None:
         """Queues an order. Its account is the message group: a busy account delays no other's.
 
-        Blocks for the one round trip. Raises `QueueUnavailable`.
+        Blocks for the one round trip. Raises `QueueUnavailable`, which tells a queue that took
+        nothing from one that may have.
         """
         try:
             self._client().send_message(
                 QueueUrl=self._url, MessageBody=encode(terms), MessageGroupId=terms.account
             )
+        except (ReadTimeoutError, ConnectionClosedError) as error:
+            raise QueueUnavailable(
+                f"The queue did not say whether it took order {terms.id}. Look for the order by "
+                "its id before you place another."
+            ) from error
         except (BotoCoreError, ClientError) as error:
-            raise QueueUnavailable(str(error)) from error
+            raise QueueUnavailable(
+                "The order was not accepted: the queue does not answer. Try again."
+            ) from error
 
     async def ping(self) -> None:
         """Raises `QueueUnavailable` unless the queue is there."""

@@ -13,10 +13,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-import psycopg
 from psycopg.types.json import Jsonb
 
-from sluice.errors import DatabaseUnavailable, FailReason
+from sluice.errors import FailReason
 
 from .database import Connection, Database
 from .model import (
@@ -178,7 +177,11 @@ WHERE e.recorded_at >= %(since)s AND o.account = ANY(%(accounts)s) ORDER BY e.xi
 
 
 class PostgresStore:
-    """The store of a process. Every method raises `DatabaseUnavailable` when Postgres is gone."""
+    """The store of a process.
+
+    Every method raises `DatabaseUnavailable` when Postgres is gone or stalls, and `StoreRefused`
+    when it will not take what it is given.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -283,8 +286,7 @@ class PostgresStore:
         await self._read("SELECT 1 FROM orders LIMIT 1", {})
 
     async def _read(self, sql: str, parameters: Mapping[str, object]) -> list[Row]:
-        async with _available():
-            connection = await self._database.connection()
+        async with self._database.work() as connection:
             return list(await (await connection.execute(sql, parameters)).fetchall())
 
     @asynccontextmanager
@@ -294,18 +296,8 @@ class PostgresStore:
         Postgres runs what lies between two syncs of a pipeline as one implicit transaction;
         an explicit one would cost a round trip for its BEGIN and one for its COMMIT.
         """
-        async with _available():
-            connection = await self._database.connection()
-            async with connection.pipeline():
-                yield connection
-
-
-@asynccontextmanager
-async def _available() -> AsyncIterator[None]:
-    try:
-        yield
-    except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(str(error)) from error
+        async with self._database.work() as connection, connection.pipeline():
+            yield connection
 
 
 def _default(value: object) -> str:

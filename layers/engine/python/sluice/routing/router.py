@@ -7,6 +7,7 @@ from sluice.errors import FailReason, Refusal, SwapRefused
 from sluice.markets.catalog import Catalog, Pair
 from sluice.markets.snapshot import LivePool, Snapshot
 from sluice.orders.model import SwapMode, VenueQuote
+from sluice.routing.ask import ask
 from sluice.routing.impact import price_impact
 from sluice.routing.route import Hop, Leg, Route, Routed, Wanted
 from sluice.routing.split import Asked, best_split
@@ -39,7 +40,8 @@ class Router:
             pairs |= {pair_of(wanted.token_in, hub), pair_of(hub, wanted.token_out)}
             valued.add(hub)
         if self._leg_cost_lamports:
-            pairs |= {pair_of(SOL, token) for token in valued}
+            pairs |= {pair_of(hub, token) for hub in (SOL, USDC) for token in valued}
+            pairs.add(pair_of(SOL, USDC))
         return frozenset(pairs & self._listed)
 
     def route(self, wanted: Wanted, snapshot: Snapshot) -> Routed:
@@ -139,16 +141,24 @@ class _Search:
         return Hop(token_in, token_out, tuple(legs))
 
     def _leg_cost(self, token: Address) -> int:
-        """What a leg costs in base units of `token`, by SOL's middle pool; 0 if it has none."""
+        """What a leg costs in base units of `token`: by SOL's pools, or through USDC; else 0."""
         lamports = self._leg_cost_lamports
         if token == SOL or not lamports:
             return lamports
-        costs = sorted(
-            lamports * price >> 64 if pool.pool.mints[0] == SOL else (lamports << 64) // price
-            for pool in self._snapshot.pools(pair_of(SOL, token))
+        direct = self._worth(lamports, SOL, token)
+        if direct is not None or token == USDC:
+            return direct or 0
+        dollars = self._worth(lamports, SOL, USDC)
+        return (dollars and self._worth(dollars, USDC, token)) or 0
+
+    def _worth(self, amount: int, token: Address, other: Address) -> int | None:
+        """`amount` of one token in another, by the middle of their pools; None without any."""
+        worths = sorted(
+            amount * price >> 64 if pool.pool.mints[0] == token else (amount << 64) // price
+            for pool in self._snapshot.pools(pair_of(token, other))
             if (price := pool.pool.price_x64)
         )
-        return costs[len(costs) // 2] if costs else 0
+        return worths[len(worths) // 2] if worths else None
 
     def _asked(
         self,
@@ -181,7 +191,7 @@ def pair_of(one: Address, other: Address) -> Pair:
 
 def _ask(pool: LivePool, trade: Trade) -> Quote | SwapRefused:
     try:
-        return pool.pool.quote(trade, pool.clock)
+        return ask(pool, trade)
     except SwapRefused as refused:
         return refused
 

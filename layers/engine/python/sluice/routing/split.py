@@ -14,6 +14,7 @@ from itertools import combinations, product
 
 from sluice.errors import Refusal, SwapRefused
 from sluice.markets.snapshot import LivePool
+from sluice.routing.ask import ask
 from sluice.venues.base import Address, Quote, SwapKind, Trade
 
 GRID = 16
@@ -82,7 +83,7 @@ class Asked:
 
     def quote(self, amount: int) -> Quote:
         """The pool's answer; raises `SwapRefused`."""
-        return self.pool.pool.quote(Trade(self.token_in, amount, self.kind), self.pool.clock)
+        return ask(self.pool, Trade(self.token_in, amount, self.kind))
 
 
 Shares = dict[int, int]

@@ -9,6 +9,7 @@ from uuid import UUID
 from sluice.errors import FailReason, Refusal, SwapRefused
 from sluice.markets.snapshot import LivePool, Market
 from sluice.orders.model import Fill
+from sluice.routing.ask import ask
 from sluice.routing.guard import slipped
 from sluice.routing.route import Hop, Leg, Route
 from sluice.settlement.base import Filled, RoutedOrder, Settled
@@ -82,7 +83,7 @@ def _hop_again(hop: Hop, now: Mapping[Address, LivePool], amount: int, planned: 
     for leg, start, end in zip(hop.legs, [0, *ends], ends, strict=False):
         pool = now[leg.pool.listed.address]
         trade = replace(leg.trade, amount=end - start)
-        legs.append(Leg(pool, trade, pool.pool.quote(trade, pool.clock)))
+        legs.append(Leg(pool, trade, ask(pool, trade)))
     return replace(hop, legs=tuple(legs))
 
 

@@ -36,4 +36,5 @@ class ValkeyPublisher:
         try:
             await pipeline.execute()
         except (RedisError, OSError) as error:
-            logger.warning("events not published", extra={"events": len(events)}, exc_info=error)
+            order_ids = sorted({str(event.order_id) for event in events})
+            logger.warning("events not published", extra={"order_ids": order_ids}, exc_info=error)

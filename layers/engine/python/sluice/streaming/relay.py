@@ -17,7 +17,14 @@ from typing import Any, Protocol
 from redis.asyncio.client import PubSub
 from redis.asyncio.lock import Lock
 from redis.exceptions import LockError, RedisError
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
+from sluice.errors import DatabaseUnavailable
 from sluice.orders.model import OrderEvent
 
 from .lease import LEASE_SECONDS, TICK_SECONDS, healthy, lease_of
@@ -26,6 +33,8 @@ from .registry import Connection, Registry, changed
 from .sender import QUEUE_LIMIT, Sender
 from .valkey import CONNECTIONS_CHANGED, ORDER_EVENTS, RELAY_ENDS, RELAY_SERVED, Valkey
 
+ATTEMPTS = 5
+"""How often a relay that lost Valkey or Postgres starts over before it leaves it to the next."""
 POLL_SECONDS = 0.2
 SUBSCRIBE_SECONDS = 2.0
 STANDBY_SECONDS = 75.0
@@ -61,12 +70,15 @@ class Relay:
     def __init__(
         self,
         valkey: Valkey,
+        listener: Valkey,
         history: History,
         poster: Poster,
         idle_seconds: float = IDLE_SECONDS,
         queue_limit: int = QUEUE_LIMIT,
     ) -> None:
+        """`listener` must not reconnect by itself: what it missed meanwhile would go unnoticed."""
         self._valkey = valkey
+        self._listener = listener
         self._registry = Registry(valkey)
         self._history = history
         self._poster = poster
@@ -79,22 +91,35 @@ class Relay:
     async def run(self, seconds: float) -> str:
         """Serves for at most `seconds`; why it left, in words for the log.
 
-        Raises redis' RedisError or `DatabaseUnavailable` when what it needs is gone: whoever
+        Raises redis' RedisError or `DatabaseUnavailable` when what it needs stays gone: whoever
         starts the next one starts over.
         """
         ends = time.monotonic() + seconds
+        # What was published while the subscription was broken was heard by nobody: it listens
+        # anew, and then reads it from history.
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type((RedisError, DatabaseUnavailable)),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.1, max=2),
+            reraise=True,
+        ):
+            with attempt:
+                left = await self._live(ends)
+        return left.value
+
+    async def _live(self, ends: float) -> "Left":
         lease = lease_of(self._valkey)
-        async with self._valkey.pubsub() as pubsub:
+        async with self._listener.pubsub() as pubsub:
             await _subscribe(pubsub)
             while await self._lead(lease, ends):
                 try:
-                    reason = await self._serve(pubsub, lease, ends)
+                    left = await self._serve(pubsub, lease, ends)
                 finally:
                     await self._leave(lease)
                 # A client that came after the last look saw the lease held, and starts nobody.
-                if reason is not Left.IDLE or not await self._registry.all():
-                    return reason.value
-        return Left.NOT_NEEDED.value
+                if left is not Left.IDLE or not await self._registry.all():
+                    return left
+        return Left.NOT_NEEDED
 
     async def _lead(self, lease: Lock, ends: float) -> bool:
         """Whether the lease was had, at once or when the relay that holds it left or died."""

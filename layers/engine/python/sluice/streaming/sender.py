@@ -80,16 +80,17 @@ class Sender:
             while await self._deliver(await self._frames.get()):
                 self._pending -= 1
         except PostFailed as error:
-            self._warn(str(error))
+            await self._cut_off(str(error))
         except asyncio.CancelledError as cancelled:
             if cancelled.args != (_TOO_FAR_BEHIND,):
                 raise
-            self._warn(_TOO_FAR_BEHIND)
-            await self._poster.disconnect(self.connection.id)
+            await self._cut_off(_TOO_FAR_BEHIND)
         await self._gone(self.connection)
 
-    def _warn(self, why: str) -> None:
+    async def _cut_off(self, why: str) -> None:
+        """A client that misses an event must notice: it reconnects, and reads what it missed."""
         logger.warning("connection given up", extra={"connection": self.connection.id, "why": why})
+        await self._poster.disconnect(self.connection.id)
 
     async def _deliver(self, frame: Frame) -> bool:
         while await self._poster.post(self.connection.id, frame) is Posted.GONE:

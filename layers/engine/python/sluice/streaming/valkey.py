@@ -25,12 +25,12 @@ RELAY_SERVED = "sluice:relay:served"
 """All events up to this time (Unix ms) were handed to their connections."""
 
 
-def connect(url: str) -> "Valkey":
-    """A client that connects on first use and once anew when its connection broke while frozen."""
+def connect(url: str, retries: int = 1) -> "Valkey":
+    """A client that connects on first use, and anew when its connection broke while frozen."""
     return Redis.from_url(
         url,
         decode_responses=True,
         socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
         socket_timeout=ANSWER_TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 1),
+        retry=Retry(NoBackoff(), retries),
     )

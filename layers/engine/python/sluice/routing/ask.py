@@ -1,0 +1,24 @@
+"""Asking a pool, whatever it answers."""
+
+from sluice.errors import Refusal, SwapRefused
+from sluice.markets.snapshot import LivePool
+from sluice.observability import logger
+from sluice.venues.base import Quote, Trade
+
+
+def ask(pool: LivePool, trade: Trade) -> Quote:
+    """The pool's quote for `trade`.
+
+    Raises `SwapRefused`, also where the program would accept a swap that moves nothing on one
+    side, and where our own quote breaks: one pool must not stop the orders of all the others.
+    """
+    try:
+        quote = pool.pool.quote(trade, pool.clock)
+    except SwapRefused:
+        raise
+    except Exception as error:
+        logger.error("quote broke", extra={"pool": pool.listed.address}, exc_info=error)
+        raise SwapRefused(Refusal.UNSUPPORTED, f"quote broke: {type(error).__name__}") from error
+    if not quote.amount_in or not quote.amount_out:
+        raise SwapRefused(Refusal.ZERO_AMOUNT, "nothing to pay, or nothing to be paid")
+    return quote
