@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from bench.depth import Depth, depth_of
 from sluice.errors import SwapRefused
-from sluice.venues import VENUES
 from sluice.venues.base import ChainClock, Trade, VenueName
+from sluice.venues.registry import VENUES
 from tests.unit.venues.vectors import PoolVector, load
 
 DIGITS = (10, 12, 15, 18, 22, 27, 33, 39, 47, 56, 68, 82)

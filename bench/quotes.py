@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sluice.venues import VENUES
+from sluice.venues.registry import VENUES
 
 from . import node
 from .cases import Case, cases_of, missing

@@ -12,8 +12,8 @@ from sluice.markets.accounts import Fetched
 from sluice.markets.catalog import Catalog, ListedPool
 from sluice.markets.clock import CLOCK
 from sluice.markets.snapshot import Market
-from sluice.venues import VENUES
 from sluice.venues.base import Account, Address
+from sluice.venues.registry import VENUES
 from tests.unit.venues.vectors import PoolVector
 
 from .timing import micros

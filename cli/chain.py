@@ -7,8 +7,8 @@ from sluice.markets.accounts import SourceUnavailable
 from sluice.markets.catalog import Catalog, ListedPool
 from sluice.markets.rpc import RpcAccounts
 from sluice.markets.snapshot import Market, Snapshot
-from sluice.venues import VENUES
 from sluice.venues.base import Account, Accounts, Address, Venue
+from sluice.venues.registry import VENUES
 
 from .output import fail
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sluice.venues import VENUES
 from sluice.venues.base import Account, Accounts, Address, ChainClock, SwapKind, Trade, Venue
+from sluice.venues.registry import VENUES
 
 
 class VectorsUnreadable(Exception):

@@ -5,8 +5,8 @@ from collections import deque
 from random import Random
 from typing import Final
 
-from sluice.venues import VENUES
 from sluice.venues.base import Account, Address, ChainClock
+from sluice.venues.registry import VENUES
 
 from . import trader
 from .faults import MAX_LAG_SLOTS

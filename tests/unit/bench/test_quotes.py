@@ -11,8 +11,8 @@ from bench import node, quotes, timing
 from bench.cases import Case, cases_of
 from bench.depth import DEPTHS
 from bench.node import Answered
-from sluice.venues import VENUES
 from sluice.venues.base import VenueName
+from sluice.venues.registry import VENUES
 
 
 @pytest.mark.parametrize("name", DEPTHS)

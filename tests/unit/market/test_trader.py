@@ -20,10 +20,10 @@ from local.market.state import CLOCK, Market
 from local.market.trader import WIDEST_SWING, State, opening, step
 from sluice.markets.catalog import catalog
 from sluice.markets.clock import decode_clock
-from sluice.venues import VENUES
 from sluice.venues.base import Account, Address, ChainClock, Pool, Trade, VenueName
 from sluice.venues.layout import raw_address
 from sluice.venues.raydium_cpmm import CpmmPool
+from sluice.venues.registry import VENUES
 
 NOW = 1_780_000_000
 SLOT = 400_000_000

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice.errors import AccountInvalid, Refusal, SwapRefused
-from sluice.venues import VENUES
 from sluice.venues.base import (
     Account,
     Accounts,
@@ -20,6 +19,7 @@ from sluice.venues.base import (
     Trade,
     VenueName,
 )
+from sluice.venues.registry import VENUES
 from sluice.venues.token import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 from tests.unit.venues.vectors import PoolVector, every_pool, load
 

@@ -3,9 +3,9 @@
 import pytest
 
 from sluice.errors import SwapRefused
-from sluice.venues import VENUES
 from sluice.venues.base import Pool, VenueName
 from sluice.venues.raydium_clmm import PoolDrained
+from sluice.venues.registry import VENUES
 from tests.unit.venues.vectors import Amounts, Observed, PoolVector, every_pool, load
 
 SWAPS = {

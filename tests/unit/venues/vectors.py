@@ -12,7 +12,6 @@ from itertools import starmap
 from pathlib import Path
 from typing import Any
 
-from sluice.venues import VENUES
 from sluice.venues.base import (
     Account,
     Accounts,
@@ -24,6 +23,7 @@ from sluice.venues.base import (
     Venue,
     VenueName,
 )
+from sluice.venues.registry import VENUES
 from tests.unit.venues.amm_v4_pools import amm_v4_pools
 
 DATA = Path(__file__).parents[2] / "data"

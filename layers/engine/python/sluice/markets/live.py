@@ -8,7 +8,7 @@ from sluice.markets.catalog import Catalog
 from sluice.markets.rpc import RpcAccounts
 from sluice.markets.snapshot import Market
 from sluice.markets.sources import FailoverSource, TogetherSource
-from sluice.venues import VENUES
+from sluice.venues.registry import VENUES
 
 
 def rpcs(urls: str) -> list[RpcAccounts]:

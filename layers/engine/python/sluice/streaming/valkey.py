@@ -11,7 +11,7 @@ ANSWER_TIMEOUT_SECONDS = 1.0
 """News and caches are worth little waiting: Postgres has the truth."""
 
 ACCEPTED = "sluice:accepted:{order_id}"
-"""An accepted order until a worker has claimed it; see `orders/message.py`."""
+"""An accepted order, for a while; see `streaming/accepted.py`."""
 ORDER_EVENTS = "sluice:orders:{account}"
 """Channel: one message per status change, the very frame that clients get."""
 CONNECTIONS = "sluice:connections"
