@@ -99,7 +99,7 @@ def test_a_pool_that_is_not_there_is_shown_dead_and_exits_1(file: Path, rpc_url:
 def test_an_rpc_that_does_not_answer_leaves_every_pool_dead(file: Path) -> None:
     code, output = run("list", "--markets", str(file), "--rpc-url", "http://127.0.0.1:1")
     assert code == 1
-    assert "127.0.0.1:1" in output
+    assert "ClientConnectorError" in output
 
 
 def test_add_lists_a_pool_under_a_comment_kept(add: Add, file: Path) -> None:
