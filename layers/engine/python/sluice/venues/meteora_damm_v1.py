@@ -32,6 +32,7 @@ from sluice.venues.meteora_damm_v1_accounts import (
     vault_state,
 )
 from sluice.venues.meteora_damm_v1_vault import Vault, decode_balance, decode_vault
+from sluice.venues.refusals import bad_amount
 from sluice.venues.token import TOKEN_ACCOUNT
 
 Pair = tuple[int, int]
@@ -166,8 +167,7 @@ class DammV1Pool:
         if trade.input not in self.mints:
             raise SwapRefused(Refusal.WRONG_MINT, trade.input)
         if not 0 < trade.amount <= U64_MAX:
-            refusal = Refusal.OVERFLOW if trade.amount > 0 else Refusal.ZERO_AMOUNT
-            raise SwapRefused(refusal, f"amount {trade.amount}")
+            raise bad_amount(trade)
         if trade.kind is not SwapKind.EXACT_IN:
             raise SwapRefused(Refusal.UNSUPPORTED, f"the program knows no {trade.kind} swap")
         if self.stable:

@@ -34,6 +34,7 @@ from sluice.venues.meteora_damm_v2_state import (
     state_of,
     terms_of,
 )
+from sluice.venues.refusals import bad_amount
 from sluice.venues.token import Mint, decode_mint, fee_at
 
 
@@ -111,8 +112,7 @@ class DammV2Pool:
         """The direction of the trade, and the pool's point in time."""
         side = self._sides.get(trade.input) or self._new_side(trade.input)
         if not 0 < trade.amount <= U64_MAX:
-            refusal = Refusal.OVERFLOW if trade.amount > 0 else Refusal.ZERO_AMOUNT
-            raise SwapRefused(refusal, f"amount {trade.amount}")
+            raise bad_amount(trade)
         point = clock.slot if self.terms.by_slot else clock.unix_timestamp
         if point < self.terms.activation_point:
             raise SwapRefused(Refusal.NOT_OPEN, f"opens at {self.terms.activation_point}")

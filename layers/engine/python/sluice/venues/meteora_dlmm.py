@@ -51,6 +51,7 @@ from sluice.venues.meteora_dlmm_reach import (
     needed_arrays,
     rungs,
 )
+from sluice.venues.refusals import all_or_nothing, bad_amount
 from sluice.venues.token import Mint, decode_mint, fee_at
 
 PAIR_TYPES_WITH_ACTIVATION: Final = (1, 2)
@@ -257,10 +258,9 @@ class DlmmPool:
         if not swap_for_y and trade.input != self.tokens[1].address:
             raise SwapRefused(Refusal.WRONG_MINT, trade.input)
         if not 0 < trade.amount <= U64_MAX:
-            refusal = Refusal.OVERFLOW if trade.amount > 0 else Refusal.ZERO_AMOUNT
-            raise SwapRefused(refusal, f"amount {trade.amount}")
+            raise bad_amount(trade)
         if trade.kind is SwapKind.PARTIAL_FILL:
-            raise SwapRefused(Refusal.UNSUPPORTED, "the program fills all or nothing")
+            raise all_or_nothing()
         if not terms.supported:
             raise SwapRefused(Refusal.UNSUPPORTED, "pair, function or fee type is unknown")
         if not terms.enabled:

@@ -31,6 +31,7 @@ from sluice.venues.raydium_amm_v4_accounts import (
     STATUS_WAITING_TRADE,
     amm_info,
 )
+from sluice.venues.refusals import all_or_nothing, bad_amount
 from sluice.venues.token import STATE_INITIALIZED, TOKEN_ACCOUNT, TOKEN_PROGRAM
 
 U128_MAX: Final = 2**128 - 1
@@ -147,10 +148,9 @@ class AmmV4Pool:
         if side is None:
             raise SwapRefused(Refusal.WRONG_MINT, trade.input)
         if not 0 < trade.amount <= U64_MAX:
-            refusal = Refusal.OVERFLOW if trade.amount > 0 else Refusal.ZERO_AMOUNT
-            raise SwapRefused(refusal, f"amount {trade.amount}")
+            raise bad_amount(trade)
         if trade.kind is SwapKind.PARTIAL_FILL:
-            raise SwapRefused(Refusal.UNSUPPORTED, "the program fills all or nothing")
+            raise all_or_nothing()
         if self.status != STATUS_SWAP_ONLY or self.frozen:
             self._require_open(clock)
         if side.reserve_in <= 0 or side.reserve_out <= 0:

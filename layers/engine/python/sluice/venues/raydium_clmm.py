@@ -65,6 +65,7 @@ from sluice.venues.raydium_clmm_reach import (
     outward,
 )
 from sluice.venues.raydium_clmm_steps import State, Way, steps_of
+from sluice.venues.refusals import all_or_nothing, bad_amount
 from sluice.venues.token import Mint, TransferFee, decode_mint, fee_at
 
 NOWHERE: Final = Reached(0, None, 0, 0)
@@ -302,10 +303,9 @@ class ClmmPool:
         if not down and trade.input != self.tokens[1].address:
             raise SwapRefused(Refusal.WRONG_MINT, trade.input)
         if not 0 < trade.amount <= U64_MAX:
-            refusal = Refusal.OVERFLOW if trade.amount > 0 else Refusal.ZERO_AMOUNT
-            raise SwapRefused(refusal, f"amount {trade.amount}")
+            raise bad_amount(trade)
         if trade.kind is SwapKind.PARTIAL_FILL:
-            raise SwapRefused(Refusal.UNSUPPORTED, "the program fills all or nothing")
+            raise all_or_nothing()
         if not self.terms.enabled:
             raise SwapRefused(Refusal.POOL_DISABLED)
         if clock.unix_timestamp <= self.terms.open_time:

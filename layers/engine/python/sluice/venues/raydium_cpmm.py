@@ -33,6 +33,7 @@ from sluice.venues.raydium_cpmm_accounts import (
     PoolState,
 )
 from sluice.venues.raydium_cpmm_curve import RATE, Curve, Rates, curve_in, curve_out
+from sluice.venues.refusals import all_or_nothing, bad_amount
 from sluice.venues.token import (
     TOKEN_ACCOUNT,
     TOKEN_PROGRAM,
@@ -185,10 +186,9 @@ class CpmmPool:
         if side is None:
             raise SwapRefused(Refusal.WRONG_MINT, trade.input)
         if not 0 < trade.amount <= U64_MAX:
-            refusal = Refusal.OVERFLOW if trade.amount > 0 else Refusal.ZERO_AMOUNT
-            raise SwapRefused(refusal, f"amount {trade.amount}")
+            raise bad_amount(trade)
         if trade.kind is SwapKind.PARTIAL_FILL:
-            raise SwapRefused(Refusal.UNSUPPORTED, "the program fills all or nothing")
+            raise all_or_nothing()
         if not self.enabled:
             raise SwapRefused(Refusal.POOL_DISABLED)
         if clock.unix_timestamp < self.open_time:
