@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from aiohttp import web
+from backports import zstd
 from pydantic import ValidationError
 from solders.pubkey import Pubkey
-from zstandard import ZstdCompressor
 
 from sluice.venues.base import Account, Address
 
@@ -204,7 +204,7 @@ def _address(key: object) -> Address:
 def _rendered(account: Account, data_slice: object, encoding: str) -> dict[str, Any]:
     data = account.data if data_slice is None else _sliced(account.data, data_slice)
     if encoding == PACKED:
-        data = ZstdCompressor(level=1).compress(data)
+        data = zstd.compress(data, 1)
     return {
         "data": [base64.b64encode(data).decode(), encoding],
         "executable": False,

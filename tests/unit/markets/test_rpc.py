@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from zstandard import ZstdCompressor
+from backports import zstd
 
 from sluice.markets.accounts import SourceUnavailable
 from sluice.markets.rpc import RpcAccounts
 from sluice.venues.base import Account, Address
 
 OWNER = "11111111111111111111111111111111"
+CUT_OFF = base64.b64encode(zstd.compress(b"state" * 2000)[:-8]).decode()
 
 
 class Rpc:
@@ -76,7 +77,7 @@ async def test_more_than_100_keys_are_asked_for_in_several_calls_and_the_oldest_
 
 async def test_packed_accounts_are_asked_for_and_unpacked(rpc: tuple[Rpc, RpcAccounts]) -> None:
     server, source = rpc
-    packed = base64.b64encode(ZstdCompressor().compress(b"state" * 2000)).decode()
+    packed = base64.b64encode(zstd.compress(b"state" * 2000)).decode()
     server.reply = lambda keys: web.Response(
         text=result({"owner": OWNER, "data": [packed, "base64+zstd"]})
     )
@@ -129,8 +130,10 @@ def result(*values: object) -> str:
         (200, result(), "malformed"),
         (200, result({"owner": OWNER, "data": ["*", "jsonParsed"]}), "malformed"),
         (200, result({"owner": OWNER, "data": ["*", "base64"]}), "malformed"),
+        (200, result({"owner": OWNER, "data": ["bm8genN0ZA==", "base64+zstd"]}), "malformed"),
+        (200, result({"owner": OWNER, "data": [CUT_OFF, "base64+zstd"]}), "malformed"),
     ],
-    ids=range(9),
+    ids=range(11),
 )
 async def test_an_answer_that_makes_no_sense_is_told_as_unavailable(
     rpc: tuple[Rpc, RpcAccounts], status: int, text: str, said: str

@@ -5,18 +5,14 @@ import base64
 import binascii
 import json
 from collections.abc import Collection
-from functools import cache
 from http import HTTPStatus
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 
 from sluice.markets.accounts import Fetched, SourceUnavailable
 from sluice.venues.base import Account, Address
-
-if TYPE_CHECKING:
-    from zstandard import ZstdDecompressor
 
 MAX_KEYS = 100
 """getMultipleAccounts takes no more keys a call."""
@@ -123,16 +119,14 @@ def _account(value: dict[str, Any]) -> Account:
 
 
 def _unpacked(data: bytes) -> bytes:
-    from zstandard import ZstdError
+    # Imported here: a server that packs nothing needs no unpacker.
+    from backports import zstd
 
+    decompressor = zstd.ZstdDecompressor()
     try:
-        return _decompressor().decompress(data, max_output_size=MAX_ACCOUNT_BYTES)
-    except ZstdError as error:
+        unpacked = decompressor.decompress(data, MAX_ACCOUNT_BYTES)
+    except zstd.ZstdError as error:
         raise ValueError(str(error)) from error
-
-
-@cache
-def _decompressor() -> "ZstdDecompressor":
-    from zstandard import ZstdDecompressor
-
-    return ZstdDecompressor()
+    if not decompressor.eof:
+        raise ValueError("packed data that does not end")
+    return unpacked
