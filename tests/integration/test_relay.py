@@ -294,6 +294,18 @@ async def test_what_was_published_while_the_subscription_was_broken_is_read_from
     assert list(dict.fromkeys(told(poster, "a1"))) == [1, 2, 3, 4]
 
 
+async def test_a_relay_whose_lease_vanished_takes_it_again_and_serves_on(
+    client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
+) -> None:
+    await Registry(client).opened(connection("a1"))
+    async with running(valkey_server, history, poster):
+        await leased(client)
+        await client.delete(RELAY_LEASE)
+        await leased(client)
+        await ValkeyPublisher(client).publish(events())
+        await until(received(poster, "a1", 4))
+
+
 async def test_publishing_to_a_valkey_that_is_gone_does_not_raise() -> None:
     lost = connect("redis://127.0.0.1:1/0")
 

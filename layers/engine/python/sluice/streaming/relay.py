@@ -116,8 +116,10 @@ class Relay:
                     left = await self._serve(pubsub, lease, ends)
                 finally:
                     await self._leave(lease)
+                if left is Left.TIME_OVER:
+                    return left
                 # A client that came after the last look saw the lease held, and starts nobody.
-                if left is not Left.IDLE or not await self._registry.all():
+                if left is Left.IDLE and not await self._registry.all():
                     return left
         return Left.NOT_NEEDED
 
