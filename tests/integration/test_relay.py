@@ -294,6 +294,23 @@ async def test_what_was_published_while_the_subscription_was_broken_is_read_from
     assert list(dict.fromkeys(told(poster, "a1"))) == [1, 2, 3, 4]
 
 
+async def test_a_relay_that_could_not_give_its_lease_back_waits_for_it_and_serves_on(
+    client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
+) -> None:
+    await Registry(client).opened(connection("a1"))
+    async with running(valkey_server, history, poster, seconds=600):
+        await leased(client)
+        await client.set(RELAY_LEASE, "our own of a moment ago", px=3600)
+        await client.client_kill_filter(_type="pubsub")
+
+        async def had_again() -> bool:
+            return await client.get(RELAY_LEASE) not in (None, "our own of a moment ago")
+
+        await until(had_again)
+        await ValkeyPublisher(client).publish(events())
+        await until(received(poster, "a1", 4))
+
+
 async def test_a_relay_whose_lease_vanished_takes_it_again_and_serves_on(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:

@@ -338,6 +338,25 @@ async def test_a_postgres_that_stalls_is_given_up_in_time_and_served_anew_when_i
         await database.close()
 
 
+async def test_a_postgres_that_stalls_while_we_idle_is_given_up_in_the_same_time(
+    postgres_url: str,
+) -> None:
+    async with CountingProxy(postgres_url) as proxy:
+        seconds = 0.0
+        database = Database(proxy.url, now=lambda: seconds, patience=0.5)
+        store = PostgresStore(database)
+        await store.ping()
+        proxy.stall()
+        seconds = 3600.0
+
+        async with asyncio.timeout(2):
+            with pytest.raises(DatabaseUnavailable):
+                await store.ping()
+        proxy.flow()
+        await store.ping()
+        await database.close()
+
+
 async def test_what_postgres_will_never_store_is_told_apart_from_its_absence(
     store: PostgresStore,
 ) -> None:

@@ -9,7 +9,7 @@ from sluice.markets.accounts import Fetched, SourceUnavailable
 from sluice.markets.sources import (
     MAX_LAG_SLOTS,
     MAX_REST_SECONDS,
-    REST_SECONDS,
+    MISTRUST_SECONDS,
     FailoverSource,
     TogetherSource,
 )
@@ -83,15 +83,36 @@ async def test_a_server_that_lags_is_not_believed() -> None:
         await source.fetch({A})
 
 
-async def test_a_server_that_failed_is_left_alone_a_while_when_there_is_another() -> None:
+async def test_a_server_that_failed_is_asked_after_the_others_for_a_while() -> None:
     now, first, second = 0.0, FakeSource(slow={A}), FakeSource()
     source = FailoverSource([first, second], seconds_each=0.01, now=lambda: now)
     for _ in range(3):
         await source.fetch({A})
     assert (len(first.calls), len(second.calls)) == (1, 3)
-    now = REST_SECONDS + 1
+    now = MISTRUST_SECONDS + 1
     await source.fetch({A})
     assert len(first.calls) == 2
+
+
+async def test_when_all_failed_at_once_they_are_asked_again_at_once() -> None:
+    first, second = FakeSource(broken={A}), FakeSource(broken={A})
+    source = FailoverSource([first, second], seconds_each=1, now=lambda: 0.0)
+    with pytest.raises(SourceUnavailable, match="503"):
+        await source.fetch({A})
+    first.broken = set()
+
+    assert (await source.fetch({A})).accounts.keys() == {A}
+
+
+async def test_a_lagging_server_is_not_believed_because_the_other_one_rests() -> None:
+    fresh, stale = FakeSource(slot=1_000_000), FakeSource(slot=900_000)
+    source = FailoverSource([fresh, stale], seconds_each=1)
+    await source.fetch({A})
+    fresh.broken = {A}
+
+    for _ in range(3):
+        with pytest.raises(SourceUnavailable, match=r"lags 100000 slots|HTTP 503"):
+            await source.fetch({A})
 
 
 async def test_one_wrong_slot_does_not_condemn_every_server_for_ever() -> None:

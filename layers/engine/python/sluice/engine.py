@@ -44,7 +44,8 @@ class SystemClock:
 class Deadline:
     """When a batch must be done: the invocation's end less the time to record and answer."""
 
-    MARGIN_SECONDS = 3.0
+    MARGIN_SECONDS = 6.0
+    """More than Postgres is waited for: a stall at the end is still answered."""
 
     def __init__(self, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         """`seconds` is what remains of the invocation."""

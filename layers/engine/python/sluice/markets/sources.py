@@ -11,9 +11,10 @@ MAX_LAG_SLOTS = 25
 """A server this far behind the newest slot that we have seen (10 s) is not asked for prices."""
 
 
-REST_SECONDS = 5.0
-"""How long a server that failed is not asked while there is another one."""
+MISTRUST_SECONDS = 5.0
+"""How long a server that failed is asked after all the others."""
 MAX_REST_SECONDS = 30.0
+"""How long a server is left alone at most, whatever it asks for."""
 
 
 class TogetherSource:
@@ -58,44 +59,45 @@ class FailoverSource:
         self._sources = sources
         self._seconds_each = seconds_each
         self._now = now
-        self._rests_until = [0.0] * len(sources)
+        self._asked_to_wait = [0.0] * len(sources)
+        self._mistrusted = [0.0] * len(sources)
         self._newest_slot = 0
 
     async def fetch(self, addresses: Collection[Address]) -> Fetched:
         """As the port says; the error is the last server's."""
         failure = SourceUnavailable("every RPC asked to be left alone for a while")
-        newest = 0
-        for place, source in enumerate(self._sources):
-            if self._now() < self._rests_until[place]:
-                continue
+        order = self._order()
+        slots = []
+        for place in order:
+            patience = None if place == order[-1] else self._seconds_each
             try:
-                async with asyncio.timeout(self._patience(place)):
-                    fetched = await source.fetch(addresses)
+                async with asyncio.timeout(patience):
+                    fetched = await self._sources[place].fetch(addresses)
             except SourceUnavailable as error:
-                failure = self._rested(place, error)
+                failure = self._failed(place, error)
             except TimeoutError:
                 late = SourceUnavailable(f"no answer within {self._seconds_each:g} s")
-                failure = self._rested(place, late)
+                failure = self._failed(place, late)
             else:
                 behind = self._newest_slot - fetched.slot
                 if behind <= MAX_LAG_SLOTS:
                     self._newest_slot = max(self._newest_slot, fetched.slot)
                     return fetched
-                newest = max(newest, fetched.slot)
+                slots.append(fetched.slot)
                 failure = SourceUnavailable(f"the RPC lags {behind} slots")
-        if newest:
+        if len(slots) == len(self._sources):
             # Nobody is as far as we thought: one wrong slot must not condemn them all for ever.
-            self._newest_slot = newest
+            self._newest_slot = max(slots)
         raise failure
 
-    def _patience(self, place: int) -> float | None:
-        """How long to wait for a server: without a limit of our own if there is no other."""
-        return None if place == len(self._sources) - 1 else self._seconds_each
+    def _order(self) -> list[int]:
+        """Whom to ask: first who did not fail lately, never who asked to be left alone."""
+        now = self._now()
+        free = [place for place, until in enumerate(self._asked_to_wait) if now >= until]
+        return sorted(free, key=lambda place: now < self._mistrusted[place])
 
-    def _rested(self, place: int, error: SourceUnavailable) -> SourceUnavailable:
-        """Leaves a server alone for as long as it asked, and a while if there is another one."""
-        rest = min(error.retry_after, MAX_REST_SECONDS)
-        if len(self._sources) > 1:
-            rest = max(rest, REST_SECONDS)
-        self._rests_until[place] = self._now() + rest
+    def _failed(self, place: int, error: SourceUnavailable) -> SourceUnavailable:
+        now = self._now()
+        self._asked_to_wait[place] = now + min(error.retry_after, MAX_REST_SECONDS)
+        self._mistrusted[place] = now + MISTRUST_SECONDS
         return error

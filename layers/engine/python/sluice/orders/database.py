@@ -6,8 +6,8 @@ process that handles one invocation at a time needs one connection, checked afte
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import psycopg
@@ -49,29 +49,25 @@ class Database:
         Raises `DatabaseUnavailable` when Postgres is not there, breaks off or stalls, and
         `StoreRefused` when it will not take what it is given.
         """
+        # Cut off a moment before the time is over: asked to cancel, a stalled server would be
+        # waited for twice as long again.
+        cut_at = asyncio.get_running_loop().time() + self._patience * CUT_OFF_AT
         try:
             async with asyncio.timeout(self._patience):
-                connection = await self._ready()
-                # Cut off a moment before the time is over: asked to cancel, a stalled server would
-                # be waited for twice as long again.
-                cut = asyncio.get_running_loop().call_later(
-                    self._patience * CUT_OFF_AT, connection.pgconn.finish
-                )
-                try:
+                connection = await self._ready(cut_at)
+                with _cut_off(connection, cut_at):
                     yield connection
-                finally:
-                    cut.cancel()
         except (psycopg.OperationalError, TimeoutError) as error:
             raise DatabaseUnavailable(str(error) or "it does not answer") from error
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             raise StoreRefused(str(error)) from error
 
-    async def _ready(self) -> Connection:
+    async def _ready(self, cut_at: float) -> Connection:
         """A connection that answered lately."""
         connection = self._connection
         if connection is not None and not connection.closed:
             idled = self._now() - self._used_at
-            if idled < IDLE_CHECK_SECONDS or await self._alive(connection):
+            if idled < IDLE_CHECK_SECONDS or await self._alive(connection, cut_at):
                 self._used_at = self._now()
                 return connection
         # prepare_threshold=None: prepared statements do not survive a transaction pooler.
@@ -90,10 +86,21 @@ class Database:
             await self._connection.close()
             self._connection = None
 
-    async def _alive(self, connection: Connection) -> bool:
+    async def _alive(self, connection: Connection, cut_at: float) -> bool:
         try:
-            await connection.execute("SELECT 1")
+            with _cut_off(connection, cut_at):
+                await connection.execute("SELECT 1")
         except psycopg.OperationalError:
             await connection.close()
             return False
         return True
+
+
+@contextmanager
+def _cut_off(connection: Connection, at: float) -> Iterator[None]:
+    """Breaks the connection if the block is still at work at `at`, in the loop's time."""
+    cut = asyncio.get_running_loop().call_at(at, connection.pgconn.finish)
+    try:
+        yield
+    finally:
+        cut.cancel()

@@ -3,7 +3,7 @@
 from sluice.errors import Refusal, SwapRefused
 from sluice.markets.snapshot import LivePool
 from sluice.observability import logger
-from sluice.venues.base import Quote, Trade
+from sluice.venues.base import Pool, Quote, Trade
 
 
 def ask(pool: LivePool, trade: Trade) -> Quote:
@@ -22,3 +22,12 @@ def ask(pool: LivePool, trade: Trade) -> Quote:
     if not quote.amount_in or not quote.amount_out:
         raise SwapRefused(Refusal.ZERO_AMOUNT, "nothing to pay, or nothing to be paid")
     return quote
+
+
+def spot_price(pool: Pool) -> int:
+    """The pool's `price_x64`; 0, as of an empty pool, also where our own computation breaks."""
+    try:
+        return pool.price_x64
+    except Exception as error:
+        logger.error("price broke", extra={"pool": pool.address}, exc_info=error)
+        return 0

@@ -1,5 +1,6 @@
 """How far a swap moves the price against whoever makes it."""
 
+from sluice.routing.ask import spot_price
 from sluice.venues.base import Pool, Quote, Trade
 
 MILLION = 1_000_000
@@ -13,7 +14,7 @@ def price_impact(pool: Pool, trade: Trade, quote: Quote) -> int:
     mint_in, mint_out = trade.input, _other(pool, trade)
     reached = quote.amount_in - sum(fee.amount for fee in quote.fees if fee.mint == mint_in)
     left = quote.amount_out + sum(fee.amount for fee in quote.fees if fee.mint == mint_out)
-    price = pool.price_x64
+    price = spot_price(pool)
     if not price or reached <= 0:
         return 0
     ideal = reached * price >> 64 if mint_in == pool.mints[0] else (reached << 64) // price

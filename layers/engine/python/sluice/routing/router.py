@@ -7,7 +7,7 @@ from sluice.errors import FailReason, Refusal, SwapRefused
 from sluice.markets.catalog import Catalog, Pair
 from sluice.markets.snapshot import LivePool, Snapshot
 from sluice.orders.model import SwapMode, VenueQuote
-from sluice.routing.ask import ask
+from sluice.routing.ask import ask, spot_price
 from sluice.routing.impact import price_impact
 from sluice.routing.route import Hop, Leg, Route, Routed, Wanted
 from sluice.routing.split import Asked, best_split
@@ -33,16 +33,22 @@ class Router:
         self._hubs = hubs
 
     def pairs(self, wanted: Wanted) -> frozenset[Pair]:
-        """The pairs whose pools `route` looks at."""
+        """The pairs whose pools `route` looks at: to trade on, and to price its legs by."""
+        return self._traded(wanted) | self._priced_by(wanted)
+
+    def _traded(self, wanted: Wanted) -> frozenset[Pair]:
         pairs = {pair_of(wanted.token_in, wanted.token_out)}
-        valued = {wanted.token_out if wanted.mode is SwapMode.EXACT_IN else wanted.token_in}
         for hub in self._through(wanted):
             pairs |= {pair_of(wanted.token_in, hub), pair_of(hub, wanted.token_out)}
-            valued.add(hub)
-        if self._leg_cost_lamports:
-            pairs |= {pair_of(hub, token) for hub in (SOL, USDC) for token in valued}
-            pairs.add(pair_of(SOL, USDC))
         return frozenset(pairs & self._listed)
+
+    def _priced_by(self, wanted: Wanted) -> frozenset[Pair]:
+        if not self._leg_cost_lamports:
+            return frozenset()
+        end = wanted.token_out if wanted.mode is SwapMode.EXACT_IN else wanted.token_in
+        valued = {end, *self._through(wanted)}
+        pairs = {pair_of(hub, token) for hub in (SOL, USDC) for token in valued}
+        return frozenset((pairs | {pair_of(SOL, USDC)}) & self._listed)
 
     def route(self, wanted: Wanted, snapshot: Snapshot) -> Routed:
         """The route that pays most tokenOut, or takes least tokenIn, net of what its legs cost.
@@ -68,7 +74,7 @@ class Router:
 
     def _why_none(self, wanted: Wanted, snapshot: Snapshot) -> FailReason:
         # A venue that could not be asked might have paid: that is no verdict on the market.
-        pairs = self.pairs(wanted)
+        pairs = self._traded(wanted)
         if any(pool.listed.pair in pairs for pool in snapshot.dead):
             return FailReason.VENUES_UNAVAILABLE
         refusals = [
@@ -156,7 +162,7 @@ class _Search:
         worths = sorted(
             amount * price >> 64 if pool.pool.mints[0] == token else (amount << 64) // price
             for pool in self._snapshot.pools(pair_of(token, other))
-            if (price := pool.pool.price_x64)
+            if (price := spot_price(pool.pool))
         )
         return worths[len(worths) // 2] if worths else None
 

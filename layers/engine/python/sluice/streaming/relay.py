@@ -104,14 +104,14 @@ class Relay:
             reraise=True,
         ):
             with attempt:
-                left = await self._live(ends)
+                left = await self._live(ends, again=attempt.retry_state.attempt_number > 1)
         return left.value
 
-    async def _live(self, ends: float) -> "Left":
+    async def _live(self, ends: float, *, again: bool) -> "Left":
         lease = lease_of(self._valkey)
         async with self._listener.pubsub() as pubsub:
             await _subscribe(pubsub)
-            while await self._lead(lease, ends):
+            while await self._lead(lease, ends, again=again):
                 try:
                     left = await self._serve(pubsub, lease, ends)
                 finally:
@@ -123,9 +123,12 @@ class Relay:
                     return left
         return Left.NOT_NEEDED
 
-    async def _lead(self, lease: Lock, ends: float) -> bool:
-        """Whether the lease was had, at once or when the relay that holds it left or died."""
-        if await lease.acquire(blocking=False):
+    async def _lead(self, lease: Lock, ends: float, *, again: bool) -> bool:
+        """Whether the lease was had, at once or when the relay that holds it left or died.
+
+        `again`: what stands there may be our own of a moment ago, which could not be given back.
+        """
+        if await lease.acquire(blocking=again, blocking_timeout=LEASE_SECONDS):
             return True
         wait = LEASE_SECONDS
         if await healthy(self._valkey):

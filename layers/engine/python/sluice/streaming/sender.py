@@ -38,6 +38,7 @@ class Sender:
         self._gone = gone
         self._frames: asyncio.Queue[Frame] = asyncio.Queue(queue_limit)
         self._pending = 0
+        self._ending = False
         self._task = asyncio.create_task(self._run())
 
     @property
@@ -68,6 +69,8 @@ class Sender:
         await asyncio.wait([self._task])
 
     def _queue(self, frame: Frame) -> None:
+        if self._ending:
+            return
         try:
             self._frames.put_nowait(frame)
             self._pending += 1
@@ -76,15 +79,20 @@ class Sender:
                 self._task.cancel(_TOO_FAR_BEHIND)
 
     async def _run(self) -> None:
+        why = None
         try:
             while await self._deliver(await self._frames.get()):
                 self._pending -= 1
         except PostFailed as error:
-            await self._cut_off(str(error))
+            why = str(error)
         except asyncio.CancelledError as cancelled:
             if cancelled.args != (_TOO_FAR_BEHIND,):
                 raise
-            await self._cut_off(_TOO_FAR_BEHIND)
+            why = _TOO_FAR_BEHIND
+        # From here on nothing is queued, and so nothing overflows into this farewell.
+        self._ending = True
+        if why is not None:
+            await self._cut_off(why)
         await self._gone(self.connection)
 
     async def _cut_off(self, why: str) -> None:
