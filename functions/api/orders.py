@@ -1,28 +1,24 @@
-"""Orders over HTTP: each route parses, calls, and maps the result."""
+"""Reading orders over HTTP: each route parses, calls, and maps the result."""
 
 import base64
 import binascii
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
-from uuid_utils.compat import uuid7
 
 from sluice.errors import ErrorCode
-from sluice.observability import logger
-from sluice.orders.model import OrderStatus, OrderTerms
+from sluice.orders.model import OrderTerms
 
-from .body import parsed
-from .documented import body_of, errors
+from .account import account_of
+from .documented import errors
 from .errors import ApiError, FieldFault, not_valid
-from .schemas import ExecuteOrder
 from .services import Services
 from .views import (
-    AcceptedView,
     OrdersView,
     OrderView,
     Success,
@@ -36,34 +32,6 @@ OrderId = Annotated[UUID, Path(alias="id")]
 def router(services: Callable[[], Services]) -> APIRouter:
     """The routes of orders; `services` gives the process's services when a request needs them."""
     routes = APIRouter()
-
-    @routes.post(
-        "/api/orders/execute",
-        status_code=HTTPStatus.CREATED,
-        response_model=Success[AcceptedView],
-        responses=errors(
-            HTTPStatus.BAD_REQUEST,
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            HTTPStatus.SERVICE_UNAVAILABLE,
-        ),
-        openapi_extra=body_of(ExecuteOrder),
-        summary="Place a market order",
-    )
-    async def execute(request: Request) -> JSONResponse:
-        order = await parsed(request, ExecuteOrder, services().catalog)
-        terms = order.terms(uuid7(), _account(request, services()), datetime.now(UTC))
-        logger.append_keys(order_id=str(terms.id))
-        # Blocking: an invocation serves one request, there is nothing to do meanwhile. Queued
-        # first: an order that was remembered but not queued would stay PENDING for ever.
-        services().queue.send(terms)
-        await services().accepted.remember(terms)
-        accepted = AcceptedView(order_id=terms.id, status=OrderStatus.PENDING)
-        message = "Order accepted: follow it by its id or over the WebSocket."
-        return answer(
-            Success(message=message, data=accepted),
-            HTTPStatus.CREATED,
-            {"Location": f"/api/orders/{terms.id}"},
-        )
 
     @routes.get(
         "/api/orders",
@@ -79,7 +47,7 @@ def router(services: Callable[[], Services]) -> APIRouter:
         if unknown := request.query_params.keys() - {"limit", "cursor"}:
             raise not_valid([FieldFault(name, "is no parameter") for name in sorted(unknown)])
         before = None if cursor is None else _before(cursor)
-        rows = await services().store.orders(_account(request, services()), limit, before)
+        rows = await services().store.orders(account_of(request, services()), limit, before)
         last = rows[-1] if len(rows) == limit else None
         page = OrdersView(
             orders=[services().presenter.order(row) for row in rows],
@@ -96,7 +64,7 @@ def router(services: Callable[[], Services]) -> APIRouter:
         summary="One order with its fills",
     )
     async def order(request: Request, order_id: OrderId) -> JSONResponse:
-        account = _account(request, services())
+        account = account_of(request, services())
         row = await services().store.order(account, order_id)
         if row is not None:
             return answer(Success(data=services().presenter.order(row)))
@@ -113,7 +81,7 @@ def router(services: Callable[[], Services]) -> APIRouter:
         summary="The order's timeline, and every venue's quote",
     )
     async def events(request: Request, order_id: OrderId) -> JSONResponse:
-        account = _account(request, services())
+        account = account_of(request, services())
         timeline = await services().store.timeline(account, order_id)
         if timeline is None:
             return answer(
@@ -128,12 +96,6 @@ def router(services: Callable[[], Services]) -> APIRouter:
         return terms
 
     return routes
-
-
-def _account(request: Request, services: Services) -> str:
-    context = request.scope.get("aws.event", {}).get("requestContext", {})
-    authorized = context.get("authorizer", {}).get("lambda", {}).get("account")
-    return str(authorized or services.config.ACCOUNT)
 
 
 def _cursor(accepted_at: datetime, order_id: UUID) -> str:
