@@ -78,8 +78,8 @@ async def test_a_late_venue_is_left_out_with_its_reason(source: FakeSource) -> N
     snapshot = await market(source, venue_timeout=0.05).snapshot([PAIR], budget=5)
 
     assert [pool.listed.address for pool in snapshot.pools(PAIR)] == [CPMM]
-    assert [(p.listed.address, p.error) for p in snapshot.missing(PAIR)] == [
-        (DLMM, "no answer within 0.05 s")
+    assert [(p.listed.address, p.error, p.passing) for p in snapshot.missing(PAIR)] == [
+        (DLMM, "no answer within 0.05 s", True)
     ]
 
 
@@ -97,7 +97,9 @@ async def test_a_failing_venue_is_left_out_with_its_error(source: FakeSource) ->
 
     snapshot = await market(source).snapshot([PAIR], budget=5)
 
-    assert [(p.listed.address, p.error) for p in snapshot.missing(PAIR)] == [(CPMM, "HTTP 503")]
+    assert [(p.listed.address, p.error, p.passing) for p in snapshot.missing(PAIR)] == [
+        (CPMM, "HTTP 503", True)
+    ]
     assert [pool.listed.address for pool in snapshot.pools(PAIR)] == [DLMM]
 
 
@@ -185,7 +187,36 @@ async def test_one_broken_pool_does_not_take_its_venue_along(source: FakeSource)
     snapshot = await both.snapshot([PAIR], budget=5)
 
     assert [pool.listed.address for pool in snapshot.live] == [CPMM]
-    assert [(pool.listed.address, pool.error) for pool in snapshot.dead] == [(DLMM, "not a pool")]
+    assert [(pool.listed.address, pool.error, pool.passing) for pool in snapshot.dead] == [
+        (DLMM, "not a pool", False)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (AccountInvalid("no such account"), "no such account"),
+        (KeyError(), "not readable: KeyError"),
+    ],
+)
+async def test_a_pool_that_cannot_be_decoded_is_no_passing_fault(
+    source: FakeSource, error: Exception, told: str
+) -> None:
+    class Unreadable(FakeVenue):
+        def decode(self, pool: Address, accounts: Accounts) -> FixedPool:
+            raise error
+
+    alone = Market(
+        Catalog(TOKENS, LISTED[:1]),
+        {VenueName.RAYDIUM_CPMM: Unreadable(VenueName.RAYDIUM_CPMM, {})},
+        source,
+        5.0,
+        wall=lambda: 0.0,
+    )
+
+    snapshot = await alone.snapshot([PAIR], budget=5)
+
+    assert [(pool.error, pool.passing) for pool in snapshot.dead] == [(told, False)]
 
 
 async def test_a_stalled_chain_clock_leaves_every_venue_out(source: FakeSource) -> None:
@@ -199,7 +230,7 @@ async def test_a_stalled_chain_clock_leaves_every_venue_out(source: FakeSource) 
 
     snapshot = await stalled.snapshot([PAIR], budget=5)
 
-    assert [pool.error for pool in snapshot.dead] == ["the RPC lags 600 s"]
+    assert [(pool.error, pool.passing) for pool in snapshot.dead] == [("the RPC lags 600 s", True)]
 
 
 async def test_a_missing_sysvar_clock_leaves_the_venue_out() -> None:
@@ -210,4 +241,6 @@ async def test_a_missing_sysvar_clock_leaves_the_venue_out() -> None:
 
     snapshot = await market(Timeless()).snapshot([PAIR], budget=5)
 
-    assert {pool.error for pool in snapshot.dead} == {"the sysvar Clock is missing or too short"}
+    assert {(pool.error, pool.passing) for pool in snapshot.dead} == {
+        ("the sysvar Clock is missing or too short", True)
+    }

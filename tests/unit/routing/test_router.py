@@ -17,6 +17,8 @@ from tests.fakes import FixedPool
 CLOCK = ChainClock(7, 1_780_000_000, 926)
 JUP = Address("JUPyiwrYJFskUPiHa7hkeR8VUtAeFoSYbKedZNsDvCN")
 SOL_USDC = pair_of(Address(SOL), Address(USDC))
+OTHER_MINTS = (JUP, "DezXAZ8z7PnrnRJjz3wXBoRgixCa6xjnB7YaB1pPB263")
+OTHER = pair_of(JUP, Address(OTHER_MINTS[1]))
 BUY = Wanted(Address(USDC), Address(SOL), 100_000_000, SwapMode.EXACT_IN, 3)
 
 
@@ -27,7 +29,13 @@ def live(address: str, answer: int | SwapRefused, mints: tuple[str, str] = (SOL,
 
 
 def dead(address: str, pair: Pair = SOL_USDC) -> DeadPool:
-    return DeadPool(ListedPool(pair, VenueName.METEORA_DLMM, Address(address)), "HTTP 503")
+    listed = ListedPool(pair, VenueName.METEORA_DLMM, Address(address))
+    return DeadPool(listed, "HTTP 503", passing=True)
+
+
+def gone(address: str, pair: Pair = SOL_USDC) -> DeadPool:
+    listed = ListedPool(pair, VenueName.METEORA_DLMM, Address(address))
+    return DeadPool(listed, "no such account", passing=False)
 
 
 def router(snapshot: Snapshot, leg_cost: int = 0) -> Router:
@@ -81,12 +89,42 @@ def test_refusals_and_dead_venues_are_recorded_beside_the_winner() -> None:
             Snapshot((live("a", SwapRefused(Refusal.INSUFFICIENT_LIQUIDITY)),), (dead("c"),)),
             FailReason.VENUES_UNAVAILABLE,
         ),
+        # Who is gone for good does not speak for the market, as long as somebody does.
+        (
+            Snapshot((live("a", SwapRefused(Refusal.INSUFFICIENT_LIQUIDITY)),), (gone("c"),)),
+            FailReason.INSUFFICIENT_LIQUIDITY,
+        ),
+        (
+            Snapshot((live("a", SwapRefused(Refusal.POOL_DISABLED)),), (gone("c"),)),
+            FailReason.NO_ROUTE,
+        ),
+        (Snapshot((), (gone("c"),)), FailReason.VENUES_UNAVAILABLE),
+        (Snapshot((), (gone("b"), dead("c"))), FailReason.VENUES_UNAVAILABLE),
+        # Of other pairs than the order's none counts, alive or dead.
+        (Snapshot((), (dead("c", OTHER),)), FailReason.NO_ROUTE),
+        (
+            Snapshot((live("a", 10, OTHER_MINTS),), (gone("c"),)),
+            FailReason.VENUES_UNAVAILABLE,
+        ),
     ],
 )
 def test_without_a_route_the_reason_is_the_nearest_true_one(
     snapshot: Snapshot, reason: FailReason
 ) -> None:
     assert router(snapshot).route(BUY, snapshot).route is reason
+
+
+@pytest.mark.parametrize(
+    ("missing", "passing"),
+    [((), False), ((gone("c"),), False), ((dead("c", OTHER),), False), ((dead("c"),), True)],
+)
+@pytest.mark.parametrize("answer", [10, SwapRefused(Refusal.POOL_DISABLED)])
+def test_a_passing_fault_of_a_pool_of_the_order_is_told_with_the_route_or_the_reason(
+    answer: int | SwapRefused, missing: tuple[DeadPool, ...], passing: bool
+) -> None:
+    snapshot = Snapshot((live("a", answer),), missing)
+
+    assert router(snapshot).route(BUY, snapshot).passing_faults is passing
 
 
 JUP_TO_SOL = Wanted(JUP, Address(SOL), 100_000_000, SwapMode.EXACT_IN, 3)
@@ -106,6 +144,12 @@ def test_without_a_pool_of_the_pair_the_route_leads_through_a_hub() -> None:
         (0, "jup-usdc", 45_000_000),
         (1, "sol-usdc", 315_000_000),
     ]
+
+
+def test_a_passing_fault_on_the_way_through_a_hub_counts() -> None:
+    snapshot = Snapshot(VIA_USDC, (dead("c", pair_of(JUP, Address(USDC))),))
+
+    assert router(snapshot).route(JUP_TO_SOL, snapshot).passing_faults
 
 
 def test_exact_out_through_a_hub_asks_the_last_hop_first() -> None:

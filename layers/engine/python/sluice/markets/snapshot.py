@@ -33,10 +33,17 @@ class LivePool:
 
 @dataclass(frozen=True, slots=True)
 class DeadPool:
-    """A listed pool that could not be had, and why, in words for whoever asks why this route."""
+    """A listed pool that could not be had, and why, in words for whoever asks why this route.
+
+    `passing` tells a fault of the way to the pool (no answer in time, an RPC that fails, lags or
+    asks to be left alone) from one of the pool itself (its account is missing, of another owner or
+    kind, or unreadable). An order that no other pool can fill is tried again after a passing fault,
+    and is told the market's reason after a lasting one, which would be the same the next time.
+    """
 
     listed: ListedPool
     error: str
+    passing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +126,13 @@ class Market:
                 fetched, broken = await self._gather(listed)
             clock = self._clock(fetched)
         except TimeoutError:
-            return [], [DeadPool(pool, f"no answer within {seconds:g} s") for pool in listed]
+            late = f"no answer within {seconds:g} s"
+            return [], [DeadPool(pool, late, passing=True) for pool in listed]
         except (SourceUnavailable, AccountInvalid) as error:
-            return [], [DeadPool(pool, str(error)) for pool in listed]
-        live, dead = [], [DeadPool(entry, error) for entry, error in broken.items()]
+            # No pool's account is read here but the clock's, which every sound server has.
+            return [], [DeadPool(pool, str(error), passing=True) for pool in listed]
+        live = []
+        dead = [DeadPool(entry, error, passing=False) for entry, error in broken.items()]
         for entry in listed:
             if entry in broken:
                 continue
@@ -131,7 +141,7 @@ class Market:
             except Exception as error:
                 # What it needed may have changed with it: learn anew next time.
                 self._needs.pop(entry.address, None)
-                dead.append(DeadPool(entry, _unreadable(entry, error)))
+                dead.append(DeadPool(entry, _unreadable(entry, error), passing=False))
         return live, dead
 
     def _clock(self, fetched: Fetched) -> ChainClock:

@@ -86,7 +86,12 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """What routing came to: a route or a reason, and every quote behind it."""
+    """What routing came to: a route or a reason, and every quote behind it.
+
+    `passing_faults` is whether a pool that might have been traded on could not be asked this time
+    but may be the next: a client's limit that is not met without it is no verdict on the market.
+    """
 
     route: Route | FailReason
     quotes: tuple[VenueQuote, ...]
+    passing_faults: bool

@@ -59,10 +59,13 @@ class Router:
         search = _Search(wanted, snapshot, self._leg_cost_lamports)
         routes = [route for route in (search.direct(),) if route]
         routes += [route for hub in self._through(wanted) if (route := search.through(hub))]
+        traded = self._traded(wanted)
+        passing = any(pool.passing and pool.listed.pair in traded for pool in snapshot.dead)
         if not routes:
-            return Routed(self._why_none(wanted, snapshot), tuple(search.explained(Route(()))))
+            reason = self._why_none(wanted, snapshot, passing)
+            return Routed(reason, tuple(search.explained(Route(()))), passing)
         best = max(routes, key=search.worth)
-        return Routed(best, tuple(search.explained(best)))
+        return Routed(best, tuple(search.explained(best)), passing)
 
     def _through(self, wanted: Wanted) -> list[Address]:
         ends = (wanted.token_in, wanted.token_out)
@@ -72,10 +75,12 @@ class Router:
             if hub not in ends and all(pair_of(end, hub) in self._listed for end in ends)
         ]
 
-    def _why_none(self, wanted: Wanted, snapshot: Snapshot) -> FailReason:
-        # A venue that could not be asked might have paid: that is no verdict on the market.
-        pairs = self._traded(wanted)
-        if any(pool.listed.pair in pairs for pool in snapshot.dead):
+    def _why_none(self, wanted: Wanted, snapshot: Snapshot, passing: bool) -> FailReason:
+        # A venue that could not be asked might have paid: that is no verdict on the market. One
+        # that is gone for good is missed only where nobody else is there to give a verdict.
+        traded = self._traded(wanted)
+        alive = any(snapshot.pools(pair) for pair in traded)
+        if passing or (not alive and any(snapshot.missing(pair) for pair in traded)):
             return FailReason.VENUES_UNAVAILABLE
         refusals = [
             answer.refusal
