@@ -1,7 +1,7 @@
 """How far a swap moves the price against whoever makes it."""
 
 from sluice.routing.ask import spot_price
-from sluice.venues.base import Pool, Quote, Trade
+from sluice.venues.base import Address, Pool, Quote, Trade
 
 MILLION = 1_000_000
 
@@ -11,16 +11,18 @@ def price_impact(pool: Pool, trade: Trade, quote: Quote) -> int:
 
     What reached the pool, at its spot price, against what left it.
     """
-    mint_in, mint_out = trade.input, _other(pool, trade)
-    reached = quote.amount_in - sum(fee.amount for fee in quote.fees if fee.mint == mint_in)
-    left = quote.amount_out + sum(fee.amount for fee in quote.fees if fee.mint == mint_out)
-    price = spot_price(pool)
+    return impact_at(spot_price(pool), pool.mints, trade.input, quote)
+
+
+def impact_at(price: int, mints: tuple[Address, Address], mint_in: Address, quote: Quote) -> int:
+    """`price_impact` at a spot price that is known: base units of the second mint, Q64.64."""
+    reached, left = quote.amount_in, quote.amount_out
+    for fee in quote.fees:
+        if fee.mint == mint_in:
+            reached -= fee.amount
+        else:
+            left += fee.amount
     if not price or reached <= 0:
         return 0
-    ideal = reached * price >> 64 if mint_in == pool.mints[0] else (reached << 64) // price
+    ideal = reached * price >> 64 if mint_in == mints[0] else (reached << 64) // price
     return max(0, (ideal - left) * MILLION // ideal) if ideal else 0
-
-
-def _other(pool: Pool, trade: Trade) -> str:
-    first, second = pool.mints
-    return second if trade.input == first else first

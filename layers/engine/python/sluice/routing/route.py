@@ -1,5 +1,6 @@
 """What a route is made of: hops from token to token, each split over pools."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sluice.errors import FailReason
@@ -95,3 +96,8 @@ class Routed:
     route: Route | FailReason
     quotes: tuple[VenueQuote, ...]
     passing_faults: bool
+
+
+def fees_of(quote: Quote) -> tuple[Mapping[str, str | int], ...]:
+    """A quote's fees as they are kept with an order."""
+    return tuple({"kind": f.kind, "mint": f.mint, "amount": f.amount} for f in quote.fees)

@@ -1,22 +1,18 @@
 """The best route of an order: split over the pools of its pair, or through a hub token."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
 
 from sluice.errors import FailReason, Refusal, SwapRefused
 from sluice.markets.catalog import Catalog, Pair
-from sluice.markets.snapshot import LivePool, Snapshot
-from sluice.orders.model import SwapMode, VenueQuote
-from sluice.routing.ask import ask, spot_price
-from sluice.routing.impact import price_impact
-from sluice.routing.route import Hop, Leg, Route, Routed, Wanted
-from sluice.routing.split import Asked, best_split
-from sluice.venues.base import Address, Quote, SwapKind, Trade
+from sluice.markets.snapshot import Snapshot
+from sluice.orders.model import SwapMode
+from sluice.routing.moment import Moment
+from sluice.routing.pairs import HUBS, SOL, USDC, pair_of
+from sluice.routing.route import Route, Routed, Wanted
+from sluice.routing.search import Search
+from sluice.venues.base import Address
 
-SOL = Address("So11111111111111111111111111111111111111112")
-USDC = Address("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")
-HUBS = (SOL, USDC)
-"""Tokens that most others are traded against."""
+__all__ = ["SOL", "USDC", "Router", "pair_of"]
 
 _TOO_DEEP = {Refusal.INSUFFICIENT_LIQUIDITY, Refusal.ACCOUNTS_MISSING, Refusal.OVERFLOW}
 
@@ -31,6 +27,7 @@ class Router:
         self._listed = {pool.pair for pool in catalog.pools}
         self._leg_cost_lamports = leg_cost_lamports
         self._hubs = hubs
+        self._moment: Moment | None = None
 
     def pairs(self, wanted: Wanted) -> frozenset[Pair]:
         """The pairs whose pools `route` looks at: to trade on, and to price its legs by."""
@@ -56,13 +53,26 @@ class Router:
         With it comes what each pool of the pair would do for the whole amount alone, and when the
         route leads through a hub, each pool of the hub's pairs: why this route.
         """
-        search = _Search(wanted, snapshot, self._leg_cost_lamports)
+        moment = self._moment_of(snapshot)
+        if wanted not in moment.routed:
+            moment.routed[wanted] = self._route(wanted, moment)
+        return moment.routed[wanted]
+
+    def _moment_of(self, snapshot: Snapshot) -> Moment:
+        # The last one is enough: the orders of a batch come one after the other.
+        if self._moment is None or self._moment.snapshot is not snapshot:
+            self._moment = Moment(snapshot, self._leg_cost_lamports)
+        return self._moment
+
+    def _route(self, wanted: Wanted, moment: Moment) -> Routed:
+        search = Search(wanted, moment)
         routes = [route for route in (search.direct(),) if route]
         routes += [route for hub in self._through(wanted) if (route := search.through(hub))]
         traded = self._traded(wanted)
-        passing = any(pool.passing and pool.listed.pair in traded for pool in snapshot.dead)
+        dead = moment.snapshot.dead
+        passing = any(pool.passing and pool.listed.pair in traded for pool in dead)
         if not routes:
-            reason = self._why_none(wanted, snapshot, passing)
+            reason = self._why_none(wanted, moment, passing)
             return Routed(reason, tuple(search.explained(Route(()))), passing)
         best = max(routes, key=search.worth)
         return Routed(best, tuple(search.explained(best)), passing)
@@ -75,158 +85,19 @@ class Router:
             if hub not in ends and all(pair_of(end, hub) in self._listed for end in ends)
         ]
 
-    def _why_none(self, wanted: Wanted, snapshot: Snapshot, passing: bool) -> FailReason:
+    def _why_none(self, wanted: Wanted, moment: Moment, passing: bool) -> FailReason:
         # A venue that could not be asked might have paid: that is no verdict on the market. One
         # that is gone for good is missed only where nobody else is there to give a verdict.
-        traded = self._traded(wanted)
+        traded, snapshot = self._traded(wanted), moment.snapshot
         alive = any(snapshot.pools(pair) for pair in traded)
         if passing or (not alive and any(snapshot.missing(pair) for pair in traded)):
             return FailReason.VENUES_UNAVAILABLE
-        refusals = [
-            answer.refusal
-            for pool in snapshot.pools(pair_of(wanted.token_in, wanted.token_out))
-            if isinstance(
-                answer := _ask(pool, Trade(wanted.token_in, wanted.amount, wanted.kind)),
-                SwapRefused,
-            )
-        ]
-        if self._through(wanted) or _TOO_DEEP.intersection(refusals):
+        refusals = set()
+        for asked in moment.asked(wanted.token_in, wanted.token_out, wanted.kind):
+            try:
+                asked.quote(wanted.amount)
+            except SwapRefused as refused:
+                refusals.add(refused.refusal)
+        if self._through(wanted) or _TOO_DEEP & refusals:
             return FailReason.INSUFFICIENT_LIQUIDITY
         return FailReason.NO_ROUTE
-
-
-class _Search:
-    """The routes of one order through one snapshot."""
-
-    def __init__(self, wanted: Wanted, snapshot: Snapshot, leg_cost_lamports: int) -> None:
-        self._wanted = wanted
-        self._snapshot = snapshot
-        self._leg_cost_lamports = leg_cost_lamports
-
-    def direct(self) -> Route | None:
-        """The best split over the pools of the pair itself."""
-        wanted = self._wanted
-        hop = self._hop(wanted.token_in, wanted.token_out, wanted.amount)
-        return Route((hop,)) if hop else None
-
-    def through(self, hub: Address) -> Route | None:
-        """The best split to the hub, and the best on from there."""
-        wanted = self._wanted
-        if wanted.kind is SwapKind.EXACT_IN:
-            first = self._hop(wanted.token_in, hub, wanted.amount)
-            second = first and self._hop(hub, wanted.token_out, first.amount_out)
-        else:
-            second = self._hop(hub, wanted.token_out, wanted.amount)
-            first = second and self._hop(wanted.token_in, hub, second.amount_in)
-        return Route((first, second)) if first and second else None
-
-    def worth(self, route: Route) -> int:
-        """What a route pays, or what it takes below zero, net of its legs' cost."""
-        if self._wanted.kind is SwapKind.EXACT_IN:
-            return route.amount_out - route.legs * self._leg_cost(self._wanted.token_out)
-        return -route.amount_in - route.legs * self._leg_cost(self._wanted.token_in)
-
-    def explained(self, route: Route) -> Iterator[VenueQuote]:
-        """What each pool in question would do for the whole of a hop, and its part of `route`."""
-        wanted, kind = self._wanted, self._wanted.kind
-        if len(route.hops) != 1:
-            yield from self._asked(0, wanted.token_in, wanted.token_out, wanted.amount, {})
-        for place, hop in enumerate(route.hops):
-            amount = hop.amount_in if kind is SwapKind.EXACT_IN else hop.amount_out
-            legs = {leg.pool.listed.address: leg for leg in hop.legs}
-            yield from self._asked(place, hop.token_in, hop.token_out, amount, legs)
-
-    def _hop(self, token_in: Address, token_out: Address, amount: int) -> Hop | None:
-        kind = self._wanted.kind
-        pools = self._snapshot.pools(pair_of(token_in, token_out))
-        asked = [Asked(pool, token_in, kind) for pool in pools]
-        cost = self._leg_cost(token_out if kind is SwapKind.EXACT_IN else token_in)
-        split = best_split(asked, amount, self._wanted.max_splits, cost) if amount else None
-        if split is None:
-            return None
-        legs = [
-            Leg(asked[place].pool, Trade(token_in, share, kind), asked[place].quote(share))
-            for place, share in split.shares.items()
-        ]
-        legs.sort(key=lambda leg: (-leg.quote.amount_in, leg.pool.listed.address))
-        return Hop(token_in, token_out, tuple(legs))
-
-    def _leg_cost(self, token: Address) -> int:
-        """What a leg costs in base units of `token`: by SOL's pools, or through USDC; else 0."""
-        lamports = self._leg_cost_lamports
-        if token == SOL or not lamports:
-            return lamports
-        direct = self._worth(lamports, SOL, token)
-        if direct is not None or token == USDC:
-            return direct or 0
-        dollars = self._worth(lamports, SOL, USDC)
-        return (dollars and self._worth(dollars, USDC, token)) or 0
-
-    def _worth(self, amount: int, token: Address, other: Address) -> int | None:
-        """`amount` of one token in another, by the middle of their pools; None without any."""
-        worths = sorted(
-            amount * price >> 64 if pool.pool.mints[0] == token else (amount << 64) // price
-            for pool in self._snapshot.pools(pair_of(token, other))
-            if (price := spot_price(pool.pool))
-        )
-        return worths[len(worths) // 2] if worths else None
-
-    def _asked(
-        self,
-        hop: int,
-        token_in: Address,
-        token_out: Address,
-        amount: int,
-        legs: Mapping[Address, Leg],
-    ) -> Iterator[VenueQuote]:
-        pair = pair_of(token_in, token_out)
-        trade = Trade(token_in, amount, self._wanted.kind)
-        for pool in self._snapshot.pools(pair):
-            yield _quoted(hop, token_in, token_out, pool, trade, legs.get(pool.listed.address))
-        for dead in self._snapshot.missing(pair):
-            yield VenueQuote(
-                dead.listed.venue,
-                dead.listed.address,
-                hop,
-                token_in,
-                token_out,
-                None,
-                error=dead.error,
-            )
-
-
-def pair_of(one: Address, other: Address) -> Pair:
-    """The market of two tokens."""
-    return frozenset((one, other))
-
-
-def _ask(pool: LivePool, trade: Trade) -> Quote | SwapRefused:
-    try:
-        return ask(pool, trade)
-    except SwapRefused as refused:
-        return refused
-
-
-def _quoted(
-    hop: int, token_in: Address, token_out: Address, pool: LivePool, trade: Trade, leg: Leg | None
-) -> VenueQuote:
-    asked = _ask(pool, trade)
-    quote = VenueQuote(
-        pool.listed.venue,
-        pool.listed.address,
-        hop,
-        token_in,
-        token_out,
-        pool.slot,
-        leg_in=leg.quote.amount_in if leg else None,
-        leg_out=leg.quote.amount_out if leg else None,
-    )
-    if isinstance(asked, SwapRefused):
-        return replace(quote, error=str(asked))
-    return replace(
-        quote,
-        amount_in=asked.amount_in,
-        amount_out=asked.amount_out,
-        fees=tuple(asdict(fee) for fee in asked.fees),
-        impact_ppm=price_impact(pool.pool, trade, asked),
-    )

@@ -44,6 +44,7 @@ class Asked:
     token_in: Address
     kind: SwapKind
     _values: dict[int, int | None] = field(default_factory=lambda: {0: 0})
+    _quotes: dict[int, Quote] = field(default_factory=dict)
     _odd: set[int] = field(default_factory=set)
 
     def value(self, amount: int) -> int | None:
@@ -83,7 +84,10 @@ class Asked:
 
     def quote(self, amount: int) -> Quote:
         """The pool's answer; raises `SwapRefused`."""
-        return ask(self.pool, Trade(self.token_in, amount, self.kind))
+        if amount not in self._quotes:
+            trade = Trade(self.token_in, amount, self.kind)
+            self._quotes[amount] = ask(self.pool, trade)
+        return self._quotes[amount]
 
 
 Shares = dict[int, int]

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import accumulate
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from sluice.markets.snapshot import LivePool, Market
 from sluice.orders.model import Fill
 from sluice.routing.ask import ask
 from sluice.routing.guard import slipped
-from sluice.routing.route import Hop, Leg, Route
+from sluice.routing.route import Hop, Leg, Route, fees_of
 from sluice.settlement.base import Filled, RoutedOrder, Settled
 from sluice.venues.base import Address, SwapKind
 
@@ -82,8 +82,12 @@ def _hop_again(hop: Hop, now: Mapping[Address, LivePool], amount: int, planned: 
     legs = []
     for leg, start, end in zip(hop.legs, [0, *ends], ends, strict=False):
         pool = now[leg.pool.listed.address]
-        trade = replace(leg.trade, amount=end - start)
-        legs.append(Leg(pool, trade, ask(pool, trade)))
+        if pool is leg.pool and end - start == leg.trade.amount:
+            # What was asked when the order was routed, of the same state: the same answer.
+            legs.append(leg)
+        else:
+            trade = replace(leg.trade, amount=end - start)
+            legs.append(Leg(pool, trade, ask(pool, trade)))
     return replace(hop, legs=tuple(legs))
 
 
@@ -96,7 +100,7 @@ def _fill(place: int, hop: Hop, leg: Leg, reference: str) -> Fill:
         hop.token_out,
         leg.quote.amount_in,
         leg.quote.amount_out,
-        tuple(asdict(fee) for fee in leg.quote.fees),
+        fees_of(leg.quote),
         leg.pool.slot,
         reference,
     )
