@@ -19,7 +19,7 @@ from sluice.orders.model import (
     Side,
     VenueQuote,
 )
-from sluice.orders.store import Execution
+from sluice.orders.port import Execution
 
 SOL = "So11111111111111111111111111111111111111112"
 USDC = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"

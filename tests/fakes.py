@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from sluice.errors import StoreRefused, SwapRefused
 from sluice.markets.accounts import Fetched, SourceUnavailable
 from sluice.markets.clock import CLOCK
 from sluice.orders.model import Order, OrderEvent, OrderStatus, OrderTerms
-from sluice.orders.store import Claim, Execution
+from sluice.orders.port import Claim, Execution, Postponed
 from sluice.streaming.frames import Frame
 from sluice.streaming.poster import Posted, PostFailed
 from sluice.venues.base import (
@@ -62,8 +62,11 @@ class MemoryStore:
     lost: set[UUID] = field(default_factory=set)
     unclaimable: set[UUID] = field(default_factory=set)
     unrecordable: set[UUID] = field(default_factory=set)
+    postponed: list[Postponed] = field(default_factory=list)
 
-    async def claim(self, terms: Sequence[OrderTerms], now: datetime, lease_seconds: int) -> Claim:
+    async def claim(
+        self, terms: Sequence[OrderTerms], now: datetime, lease_seconds: float
+    ) -> Claim:
         if any(each.id in self.unclaimable for each in terms):
             raise StoreRefused("numeric value out of range")
         ours, finished, events = [], set(), []
@@ -80,9 +83,12 @@ class MemoryStore:
             else:
                 ours.append(self.orders[each.id])
             events += self.events[each.id]
-        return Claim(tuple(ours), frozenset(finished), frozenset(self.busy), tuple(events))
+        busy = dict.fromkeys(self.busy, 7.0)
+        return Claim(tuple(ours), frozenset(finished), busy, frozenset(), tuple(events))
 
-    async def record(self, executions: Sequence[Execution]) -> frozenset[UUID]:
+    async def record(
+        self, executions: Sequence[Execution], postponed: Sequence[Postponed] = ()
+    ) -> frozenset[UUID]:
         if any(each.order.terms.id in self.unrecordable for each in executions):
             raise StoreRefused("violates a check")
         kept = [e for e in executions if e.order.terms.id not in self.lost]
@@ -92,7 +98,11 @@ class MemoryStore:
             for event in execution.events:
                 self.orders[order_id], _ = self.orders[order_id].advance(event.status, event.at)
                 self.events[order_id].append(event)
-        return frozenset(e.order.terms.id for e in kept)
+        later = [p for p in postponed if p.order.terms.id not in self.lost]
+        self.postponed += later
+        for one in later:
+            self.orders[one.order.terms.id] = replace(one.order, attempts=one.attempts)
+        return frozenset(end.order.terms.id for end in (*kept, *later))
 
 
 @dataclass(frozen=True)

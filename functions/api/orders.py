@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 
 from sluice.errors import ErrorCode
 from sluice.orders.model import OrderTerms
+from sluice.orders.port import Wish
 
 from .account import account_of
 from .documented import errors
@@ -47,7 +48,8 @@ def router(services: Callable[[], Services]) -> APIRouter:
         if unknown := request.query_params.keys() - {"limit", "cursor"}:
             raise not_valid([FieldFault(name, "is no parameter") for name in sorted(unknown)])
         before = None if cursor is None else _before(cursor)
-        rows = await services().store.orders(account_of(request, services()), limit, before)
+        account = account_of(request, services())
+        rows, _ = await services().store.orders(account, Wish(), limit, before)
         last = rows[-1] if len(rows) == limit else None
         page = OrdersView(
             orders=[services().presenter.order(row) for row in rows],

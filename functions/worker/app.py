@@ -1,47 +1,66 @@
-"""SQS batch -> engine -> which messages must come again."""
+"""SQS batch -> engine -> which messages must come again, and when."""
 
 import asyncio
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import (
-    BatchProcessor,
-    EventType,
-    process_partial_response,
-)
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.config import WorkerConfig, load
-from sluice.engine import BatchOutcome, Deadline, Engine, bootstrap
+from sluice.engine import Again, BatchOutcome, Deadline, Engine, bootstrap
+from sluice.errors import DatabaseUnavailable
 from sluice.observability import logger, metrics
 from sluice.orders.message import MessageInvalid, decode
 from sluice.orders.model import OrderTerms
+from sluice.orders.received import Received, patience
+
+if TYPE_CHECKING:
+    from sluice.orders.redelivery import Redelivery
 
 loop = asyncio.new_event_loop()
 asyncio.set_event_loop(loop)
+
+_RANDOM = random.SystemRandom()
+config = cache(lambda: load(WorkerConfig))
 
 
 @cache
 def engine() -> Engine:
     """The process's engine: its connections live as long as the process."""
-    return bootstrap(load(WorkerConfig))
+    return bootstrap(config())
+
+
+@cache
+def redelivery() -> "Redelivery":
+    """The queues that this worker is fed from."""
+    # Imported here: it brings boto3, and most batches are done with at once.
+    from sluice.orders.redelivery import Redelivery
+
+    return Redelivery(config().ORDERS_QUEUE_URL, config().DEAD_LETTER_QUEUE_URL)
 
 
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Executes the batch as a whole; a message that is no order fails alone, up to the DLQ."""
-    batch = Batch(event["Records"])
+    batch = Batch([Received.of(record) for record in event["Records"]])
     batch.execute(engine(), Deadline(context.get_remaining_time_in_millis() / 1000))
-    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(event, batch.result, processor, context)
+    left = batch.see_to_faults(redelivery()) if batch.faults else []
+    logger.info("batch", extra={"orders": batch.order_ids, "messages": len(event["Records"])})
+    return {"batchItemFailures": [{"itemIdentifier": message.id} for message in left]}
 
 
-class ComesAgain(Exception):
-    """This message is not done with: SQS hands it out again, in the end to the DLQ."""
+class Queues(Protocol):
+    """What a batch needs of SQS; see `Redelivery`."""
+
+    def come_again(self, messages: Sequence[tuple[Received, float]]) -> None: ...
+
+    def renew(self, message: Received, seconds: float) -> bool: ...
+
+    def bury(self, message: Received, error: str) -> bool: ...
 
 
 class Executor(Protocol):
@@ -51,39 +70,56 @@ class Executor(Protocol):
 
 
 class Batch:
-    """The orders of one invocation, and what became of each message."""
+    """The messages of one invocation, and what became of each."""
 
-    def __init__(self, records: list[dict[str, Any]]) -> None:
-        self._orders: dict[str, OrderTerms] = {}
-        self._faults: dict[str, str] = {}
-        for record in records:
+    def __init__(self, messages: Sequence[Received]) -> None:
+        self._orders: list[tuple[Received, OrderTerms]] = []
+        self.faults: list[tuple[Received, Again]] = []
+        """The messages that are not done with."""
+        for message in messages:
             try:
-                self._orders[record["messageId"]] = decode(record["body"])
+                self._orders.append((message, decode(message.body)))
             except MessageInvalid as invalid:
-                self._faults[record["messageId"]] = f"not an order: {invalid}"
+                self.faults.append((message, Again(f"not an order: {invalid}", broken=True)))
+
+    @property
+    def order_ids(self) -> list[str]:
+        return [str(order.id) for _, order in self._orders]
 
     def execute(self, engine: Executor, deadline: Deadline) -> None:
         """Runs the engine over all orders at once. Never raises: what failed comes again."""
-        orders = list(self._orders.values())
-        metrics.add_metric("OrdersReceived", MetricUnit.Count, len(orders))
+        metrics.add_metric("OrdersReceived", MetricUnit.Count, len(self._orders))
         try:
-            retry = loop.run_until_complete(engine.execute(orders, deadline)).retry
+            work = engine.execute([order for _, order in self._orders], deadline)
+            retry = loop.run_until_complete(work).retry
         except Exception as error:
             # Whatever it was, nothing was lost: the messages are still in the queue.
-            logger.exception("batch failed", extra={"order_ids": [str(o.id) for o in orders]})
-            retry = dict.fromkeys(
-                (order.id for order in orders), f"{type(error).__name__}: {error}"
-            )
-        for message_id, order in self._orders.items():
-            if order.id in retry:
-                self._faults[message_id] = retry[order.id]
+            logger.exception("batch failed", extra={"order_ids": self.order_ids})
+            # That Postgres is gone is no message's fault: none is given up for it.
+            broken = not isinstance(error, DatabaseUnavailable)
+            again = Again(f"{type(error).__name__}: {error}", broken=broken)
+            retry = {order.id: again for _, order in self._orders}
+        self.faults += [(m, retry[order.id]) for m, order in self._orders if order.id in retry]
 
-    def result(self, record: SQSRecord) -> None:
-        """What Powertools asks for each message; raises `ComesAgain`."""
-        order = self._orders.get(record.message_id)
-        about = {"order_id": order and str(order.id), "message_id": record.message_id}
-        fault = self._faults.get(record.message_id)
-        if fault is not None:
-            logger.warning("message comes again", extra={**about, "why": fault})
-            raise ComesAgain(fault)
-        logger.info("order done", extra=about)
+    def see_to_faults(
+        self, queues: Queues, jitter: Callable[[int], int] = _RANDOM.randrange
+    ) -> list[Received]:
+        """Has each unfinished message come again in its time, or no more; those SQS must keep."""
+        kept = []
+        for message, again in self.faults:
+            seconds = again.seconds
+            if seconds is None:
+                seconds = patience(message.receives, jitter)
+            about = {"message_id": message.id, "receives": message.receives, "why": again.why}
+            logger.warning("message not done with", extra=about | {"seconds": seconds})
+            if not (message.last and self._replaced(queues, message, again, seconds)):
+                kept.append((message, seconds))
+        queues.come_again(kept)
+        return [message for message, _ in kept]
+
+    def _replaced(self, queues: Queues, message: Received, again: Again, seconds: float) -> bool:
+        """Whether another message stands for this one, which SQS would not hand out again."""
+        if not again.broken:
+            return queues.renew(message, seconds)
+        metrics.add_metric("MessagesGivenUp", MetricUnit.Count, 1)
+        return queues.bury(message, again.why)

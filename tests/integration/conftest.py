@@ -45,7 +45,7 @@ def migrated(postgres_server: str) -> str:
 def postgres_url(migrated: str) -> str:
     """A migrated database without rows."""
     with psycopg.connect(migrated, autocommit=True) as connection:
-        connection.execute("TRUNCATE orders, order_events, quotes, fills")
+        connection.execute("TRUNCATE orders CASCADE")
     return migrated
 
 

@@ -15,9 +15,11 @@ from psycopg.errors import CheckViolation, RestrictViolation
 from sluice.errors import DatabaseUnavailable, FailReason, StoreRefused
 from sluice.orders.database import Database
 from sluice.orders.migrate import migrate
-from sluice.orders.model import TRANSITIONS, U64_MAX, OrderStatus, OrderTerms, SwapMode
-from sluice.orders.store import Claim, PostgresStore
-from tests.builders import NOON, buy, confirmed, failed
+from sluice.orders.model import TRANSITIONS, U64_MAX, OrderStatus, OrderTerms, Side, SwapMode
+from sluice.orders.port import Claim, Postponed, Wish
+from sluice.orders.statements import MAX_CLAIMS
+from sluice.orders.store import PostgresStore
+from tests.builders import NOON, SOL, USDC, buy, confirmed, failed, seqs
 from tests.integration.counting_proxy import CountingProxy
 
 pytestmark = pytest.mark.integration
@@ -60,6 +62,7 @@ async def test_everything_the_client_asked_for_is_kept(store: PostgresStore) -> 
         max_splits=2,
         limit_price=Decimal("0.000000123456789123456789"),
         min_amount_out=U64_MAX,
+        expires_at=NOON + timedelta(hours=1),
     )
 
     assert [found.terms for found in (await claim(store, order)).orders] == [order]
@@ -71,7 +74,8 @@ async def test_a_leased_order_is_busy_for_a_second_worker(store: PostgresStore) 
 
     again = await claim(store, order)
 
-    assert again == Claim((), frozenset(), frozenset({order.id}), ())
+    assert LEASE - 5 < again.busy[order.id] <= LEASE
+    assert replace(again, busy={}) == Claim((), frozenset(), {}, frozenset(), ())
 
 
 async def test_the_same_order_twice_in_a_batch_is_claimed_once(store: PostgresStore) -> None:
@@ -261,11 +265,215 @@ async def test_orders_are_listed_newest_first_page_by_page_and_by_account(
 
     seen: list[UUID] = []
     before = None
-    while rows := await store.orders("alice", 2, before):
+    while rows := (await store.orders("alice", Wish(), 2, before))[0]:
         seen += [row["id"] for row in rows]
         before = (rows[-1]["accepted_at"], rows[-1]["id"])
 
     assert seen == expected
+
+
+@pytest.mark.parametrize(
+    ("wish", "expected"),
+    [
+        (Wish(), {"bought", "sold", "waits"}),
+        (Wish(statuses=[OrderStatus.CONFIRMED]), {"bought"}),
+        (Wish(statuses=[OrderStatus.FAILED, OrderStatus.ROUTING]), {"sold", "waits"}),
+        (Wish(side=Side.SELL), {"sold"}),
+        (Wish(token_in=USDC), {"bought", "waits"}),
+        (Wish(token_out=USDC), {"sold"}),
+        (Wish(since=NOON + timedelta(seconds=1)), {"sold", "waits"}),
+        (Wish(until=NOON + timedelta(seconds=1)), {"bought"}),
+        (Wish(statuses=[OrderStatus.CONFIRMED], side=Side.SELL), set()),
+        (Wish(statuses=[]), set()),
+    ],
+)
+async def test_orders_are_found_by_what_is_wished_and_counted(
+    store: PostgresStore, wish: Wish, expected: set[str]
+) -> None:
+    bought = buy(accepted_at=NOON)
+    sold = replace(
+        buy(accepted_at=NOON + timedelta(seconds=1)), side=Side.SELL, token_in=SOL, token_out=USDC
+    )
+    waits = buy(accepted_at=NOON + timedelta(seconds=2))
+    named = {"bought": bought.id, "sold": sold.id, "waits": waits.id}
+    claimed = {o.terms.id: o for o in (await claim(store, bought, sold, waits)).orders}
+    await store.record(
+        [confirmed(claimed[bought.id]), failed(claimed[sold.id], FailReason.NO_ROUTE)]
+    )
+
+    rows, total = await store.orders("alice", wish, 1)
+    more, _ = await store.orders("alice", wish, 10)
+
+    assert {row["id"] for row in more} == {named[name] for name in expected}
+    assert total == len(expected)
+    assert rows == more[:1]
+
+
+async def test_an_order_that_was_given_back_is_left_alone_for_its_time_and_then_claimed(
+    store: PostgresStore, connection: psycopg.Connection
+) -> None:
+    (order,) = (await claim(store, buy())).orders
+    quotes = confirmed(order).quotes
+
+    assert await store.record([], [Postponed(order, 2, 1, "SLIPPAGE_EXCEEDED", quotes)]) == {
+        order.terms.id
+    }
+    early = await claim(store, order.terms)
+    assert 0 < early.busy[order.terms.id] <= 2
+    connection.execute("UPDATE orders SET lease_until = now() - interval '1 second'")
+    (again,) = (await claim(store, order.terms)).orders
+
+    assert (again.status, again.seq, again.attempts) == (OrderStatus.ROUTING, 2, 1)
+    assert await store.record([confirmed(again)]) == {order.terms.id}
+    timeline = await store.timeline("alice", order.terms.id)
+    # Both routings can be looked at afterwards, the vain one too.
+    assert timeline is not None
+    assert [quote["fence"] for quote in timeline[2]] == [1, 1, 2, 2]
+
+
+async def test_a_worker_whose_lease_was_lost_gives_nothing_back(
+    store: PostgresStore, connection: psycopg.Connection
+) -> None:
+    (late,) = (await claim(store, buy())).orders
+    connection.execute("UPDATE orders SET lease_until = now() - interval '1 second'")
+    await claim(store, late.terms)
+
+    assert await store.record([], [Postponed(late, 0, 1, "VENUES_UNAVAILABLE")]) == frozenset()
+    assert (await claim(store, late.terms)).busy
+
+
+@pytest.mark.parametrize("claimed_before", [False, True])
+async def test_an_order_that_expired_in_the_queue_ends_there(
+    store: PostgresStore, connection: psycopg.Connection, claimed_before: bool
+) -> None:
+    order = replace(buy(), expires_at=NOON + timedelta(seconds=1))
+    if claimed_before:
+        (claimed,) = (await claim(store, order)).orders
+        await store.record([], [Postponed(claimed, 0, 1, "SLIPPAGE_EXCEEDED")])
+
+    found = await store.claim([order], NOON + timedelta(seconds=1), LEASE)
+
+    assert found.orders == ()
+    assert found.finished == {order.id}
+    assert found.events[-1].status is OrderStatus.EXPIRED
+    assert [event.seq for event in found.events] == list(range(1, len(found.events) + 1))
+    if claimed_before:
+        # Whoever claimed it before comes too late with what it did.
+        assert await store.record([confirmed(claimed)]) == frozenset()
+
+
+async def test_an_order_claimed_too_often_fails_as_a_fault_of_ours(store: PostgresStore) -> None:
+    order = buy()
+    for _ in range(MAX_CLAIMS):
+        (claimed,) = (await claim(store, order)).orders
+        await store.record([], [Postponed(claimed, 0, 0, "out of time")])
+
+    found = await claim(store, order)
+
+    assert found.finished == {order.id}
+    assert found.events[-1].status is OrderStatus.FAILED
+    assert found.events[-1].outcome.reason is FailReason.INTERNAL
+    row = await store.order("alice", order.id)
+    assert row is not None
+    assert (row["status"], row["reason"], row["fills"]) == ("FAILED", "INTERNAL", [])
+
+
+async def test_another_body_under_the_same_id_is_refused_and_kept_to_be_shown(
+    store: PostgresStore, connection: psycopg.Connection
+) -> None:
+    first = buy(amount=100)
+    other = replace(first, amount=101, accepted_at=NOON + timedelta(seconds=1))
+    same = replace(first, accepted_at=NOON + timedelta(seconds=2))
+
+    found = await claim(store, first, other)
+    again = await claim(store, other, same)
+
+    assert [order.terms for order in found.orders] == [first]
+    assert found.conflicts == again.conflicts == {first.id}
+    kept = connection.execute("SELECT order_id, terms->>'amount' FROM conflicts").fetchall()
+    assert kept == [(first.id, "101")]
+    assert (await claim(store, same)).conflicts == frozenset()
+
+
+async def test_an_order_in_the_queue_is_cancelled_and_its_message_finds_it_so(
+    store: PostgresStore,
+) -> None:
+    order = buy()
+
+    cancelled = await store.cancel("alice", order.id, order, NOON)
+    found = await claim(store, order)
+
+    assert cancelled is not None
+    row, events = cancelled
+    assert (row["status"], seqs(events)) == ("CANCELLED", [1, 2])
+    assert found.orders == ()
+    assert found.finished == {order.id}
+    assert found.events == tuple(events)
+
+
+async def test_an_order_that_was_claimed_is_not_cancelled(store: PostgresStore) -> None:
+    (order,) = (await claim(store, buy())).orders
+    routing = await store.cancel("alice", order.terms.id, order.terms, NOON)
+    await store.record([confirmed(order)])
+    done = await store.cancel("alice", order.terms.id, order.terms, NOON)
+
+    assert routing is not None
+    assert done is not None
+    assert [row["status"] for row, _ in (routing, done)] == ["ROUTING", "CONFIRMED"]
+
+    assert await store.cancel("bob", order.terms.id, None, NOON) is None
+    assert await store.cancel("alice", buy().id, None, NOON) is None
+
+
+async def test_the_sweeper_finds_orders_that_nobody_is_at_work_on(
+    store: PostgresStore, connection: psycopg.Connection
+) -> None:
+    stuck, working, done = (await claim(store, buy(), buy(), buy())).orders
+    await store.record([confirmed(done)])
+    lapsed = "UPDATE orders SET lease_until = now() - interval '1 minute' WHERE id = ANY(%s)"
+    connection.execute(lapsed, ([stuck.terms.id, done.terms.id],))
+
+    swept = await store.sweep(NOON, 10)
+
+    assert (swept.back, swept.events) == ((stuck.terms,), ())
+    # Not again at once: its message is on its way.
+    assert (await store.sweep(NOON, 10)).back == ()
+    connection.execute("UPDATE orders SET revive_at = now() - interval '1 second'")
+    assert (await store.sweep(NOON, 10)).back == (stuck.terms,)
+    assert (await claim(store, working.terms)).busy
+
+
+async def test_the_sweeper_looks_at_a_few_at_a_time(
+    store: PostgresStore, connection: psycopg.Connection
+) -> None:
+    await claim(store, *[buy() for _ in range(5)])
+    connection.execute("UPDATE orders SET lease_until = now() - interval '1 minute'")
+
+    assert [len((await store.sweep(NOON, 2)).back) for _ in range(4)] == [2, 2, 1, 0]
+
+
+async def test_the_sweeper_ends_what_expired_and_whoever_was_at_work_comes_too_late(
+    store: PostgresStore, connection: psycopg.Connection
+) -> None:
+    order = replace(buy(), expires_at=NOON + timedelta(seconds=1))
+    (late,) = (await claim(store, order)).orders
+    connection.execute("UPDATE orders SET lease_until = now() - interval '1 minute'")
+
+    swept = await store.sweep(NOON + timedelta(minutes=1), 10)
+
+    assert swept.back == ()
+    assert [(e.order_id, e.seq, e.status) for e in swept.events] == [
+        (order.id, 3, OrderStatus.EXPIRED)
+    ]
+    assert await store.record([confirmed(late)]) == frozenset()
+    assert (await claim(store, order)).finished == {order.id}
+
+
+async def test_which_orders_are_stored_is_known(store: PostgresStore) -> None:
+    stored, unknown = buy(), buy()
+    await claim(store, stored)
+
+    assert await store.known([stored.id, unknown.id]) == {stored.id}
 
 
 async def test_another_accounts_order_is_not_there(store: PostgresStore) -> None:

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -23,34 +25,59 @@ def environment(
     monkeypatch.setenv("VALKEY_URL", valkey_server)
     monkeypatch.setenv("SOLANA_RPC_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("MARKETS", "simulated")
+    monkeypatch.setenv("ORDERS_QUEUE_URL", "http://127.0.0.1:1/orders")
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1:1/orders-dead")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    app.config.cache_clear()
     app.engine.cache_clear()
+    app.redelivery.cache_clear()
     # Engines of other tests have counted, too.
     metrics.clear_metrics()
     yield
+    app.config.cache_clear()
     app.engine.cache_clear()
+    app.redelivery.cache_clear()
 
 
 def message(number: int, body: str) -> dict[str, object]:
     return {"messageId": f"m{number}", "body": body, "eventSource": "aws:sqs"}
 
 
-def test_a_batch_reports_only_the_messages_that_must_come_again(
-    postgres_url: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
-    order = buy()
-    event = {"Records": [message(1, encode(order)), message(2, "no order")]}
+def test_a_batch_keeps_only_the_messages_that_must_come_again(postgres_url: str) -> None:
+    before = datetime.now(UTC) - timedelta(minutes=1)
+    late = replace(buy(accepted_at=before), expires_at=before + timedelta(seconds=1))
+    event = {
+        "Records": [message(1, encode(buy())), message(2, "no order"), message(3, encode(late))]
+    }
 
     response = app.handler(event, Context())
 
-    assert response == {"batchItemFailures": [{"itemIdentifier": "m2"}]}
+    # No RPC answers, so the first is routed again another time; the third has nothing to wait for.
+    assert response == {"batchItemFailures": [{"itemIdentifier": "m2"}, {"itemIdentifier": "m1"}]}
     with psycopg.connect(postgres_url) as connection:
-        row = connection.execute("SELECT id, status, reason FROM orders").fetchone()
+        rows = connection.execute("SELECT status, attempts FROM orders ORDER BY 1").fetchall()
         errors = connection.execute("SELECT DISTINCT error FROM quotes").fetchall()
-    # No RPC answers: the order is told so, and every pool's error is kept.
-    assert row == (order.id, "FAILED", "VENUES_UNAVAILABLE")
+    assert rows == [("ROUTING", 1), ("EXPIRED", 0)]
+    # Why it was in vain is kept of every pool.
     assert errors == [("ClientConnectorError",)]
-    done = [record for record in caplog.records if record.message == "order done"]
-    assert [vars(record)["order_id"] for record in done] == [str(order.id)]
+
+
+def test_when_no_venue_can_be_asked_four_times_the_order_is_told_so(
+    postgres_url: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = buy()
+    event = {"Records": [message(1, encode(order))]}
+    for _ in range(4):
+        response = app.handler(event, Context())
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute("UPDATE orders SET lease_until = now() - interval '1 second'")
+
+    assert response == {"batchItemFailures": []}
+    with psycopg.connect(postgres_url) as connection:
+        row = connection.execute("SELECT id, status, reason, attempts FROM orders").fetchone()
+    assert row == (order.id, "FAILED", "VENUES_UNAVAILABLE", 3)
+    done = [record for record in caplog.records if record.message == "batch"]
+    assert [vars(record)["orders"] for record in done] == [[str(order.id)]] * 4
     numbers = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert numbers["OrdersReceived"] == [1.0]
     assert numbers["OrdersFailed"] == [1.0]

@@ -1,22 +1,26 @@
 """The way of an order through the engine, over fakes."""
 
+from collections.abc import Collection
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 import pytest
 
-from sluice.engine import Deadline, Engine
+from sluice.engine import Again, Deadline, Engine
 from sluice.errors import FailReason, Refusal, SwapRefused
+from sluice.markets.accounts import Fetched
 from sluice.markets.catalog import Catalog, ListedPool
-from sluice.markets.snapshot import Market
+from sluice.markets.snapshot import Market, Snapshot
 from sluice.markets.tokens import Token
 from sluice.orders.model import OrderStatus, SwapMode
+from sluice.routing.route import Routed, Wanted
 from sluice.routing.router import Router
 from sluice.settlement.paper import PaperSettlement, paper_reference
 from sluice.venues.base import Accounts, Address, ChainClock, Quote, Trade, VenueName
-from tests.builders import SOL, USDC, buy, seqs
+from tests.builders import NOON, SOL, USDC, buy, seqs
 from tests.fakes import (
     FakeClock,
     FakePublisher,
@@ -35,9 +39,15 @@ WAY = [OrderStatus.PENDING, OrderStatus.ROUTING, OrderStatus.SUBMITTED, OrderSta
 class House:
     """An engine over two venues, and everything around it."""
 
-    def __init__(self, cpmm: int | SwapRefused, dlmm: int | SwapRefused) -> None:
-        self.store, self.publisher = MemoryStore(), FakePublisher()
-        self.source = FakeSource(moving=True)
+    def __init__(
+        self,
+        cpmm: int | SwapRefused,
+        dlmm: int | SwapRefused,
+        source: FakeSource | None = None,
+        router: type[Router] = Router,
+    ) -> None:
+        self.store, self.publisher, self.clock = MemoryStore(), FakePublisher(), FakeClock()
+        self.source = source or FakeSource(moving=True)
         answers = {VenueName.RAYDIUM_CPMM: (CPMM, cpmm), VenueName.METEORA_DLMM: (DLMM, dlmm)}
         self.venues = {
             name: FakeVenue(
@@ -58,12 +68,13 @@ class House:
         self.engine = Engine(
             self.store,
             market,
-            Router(catalog, leg_cost_lamports=0),
+            router(catalog, leg_cost_lamports=0),
             catalog,
             PaperSettlement(market),
             self.publisher,
-            FakeClock(),
+            self.clock,
             lease_seconds=60,
+            jitter=lambda choices: choices - 1,
         )
 
 
@@ -146,23 +157,120 @@ async def test_the_fill_is_what_the_pool_pays_when_it_is_filled_not_when_it_was_
     assert execution.fills[0].amount_out == 797_000_000
 
 
-async def test_a_fill_worse_than_the_slippage_allows_fails_the_order() -> None:
-    house = House(cpmm=800_000_000, dlmm=1)
+def sliding(house: House, *later: int | SwapRefused) -> None:
+    """From now on the best pool answers 800 million, then as told, and so on in turn."""
+    answers = cycle((800_000_000, *later))
 
     class Sliding(FakeVenue):
         def decode(self, pool: Address, accounts: Accounts) -> FixedPool:
-            now = self.pools[pool]
-            self.pools[pool] = FixedPool(pool, now.mints, 795_999_999)
-            return now
+            return FixedPool(pool, self.pools[pool].mints, next(answers))
 
     before = house.venues[VenueName.RAYDIUM_CPMM]
     house.venues[VenueName.RAYDIUM_CPMM] = Sliding(before.name, before.pools)
 
-    await house.engine.execute([buy()], deadline())
 
+@pytest.mark.parametrize(
+    ("moved", "reason"),
+    [
+        (795_999_999, FailReason.SLIPPAGE_EXCEEDED),
+        (SwapRefused(Refusal.POOL_DISABLED), FailReason.NO_ROUTE),
+        (SwapRefused(Refusal.INSUFFICIENT_LIQUIDITY), FailReason.INSUFFICIENT_LIQUIDITY),
+    ],
+)
+async def test_an_order_whose_price_moved_is_routed_three_times_more_and_then_fails(
+    moved: int | SwapRefused, reason: FailReason
+) -> None:
+    house = House(cpmm=800_000_000, dlmm=1)
+    sliding(house, moved)
+    order = buy()
+
+    waits = [(await house.engine.execute([order], deadline())).retry[order.id] for _ in range(3)]
+    last = await house.engine.execute([order], deadline())
+
+    # The jitter of these tests is always the most there may be.
+    assert waits == [Again(reason, seconds) for seconds in (2, 4, 7)]
+    assert [p.attempts for p in house.store.postponed] == [1, 2, 3]
+    assert all(p.quotes for p in house.store.postponed)
+    assert last.done == {order.id}
     (execution,) = house.store.executions
-    assert execution.events[0].outcome.reason is FailReason.SLIPPAGE_EXCEEDED
+    assert [(e.seq, e.status, e.outcome.reason) for e in execution.events] == [
+        (3, OrderStatus.FAILED, reason)
+    ]
     assert execution.fills == ()
+
+
+async def test_an_order_whose_price_moved_back_is_filled() -> None:
+    house = House(cpmm=800_000_000, dlmm=1)
+    sliding(house, 1, 800_000_000, 800_000_000)
+    order = buy()
+    await house.engine.execute([order], deadline())
+
+    outcome = await house.engine.execute([order], deadline())
+
+    assert outcome.done == {order.id}
+    assert house.store.executions[0].fills[0].amount_out == 800_000_000
+
+
+async def test_what_is_worse_than_the_limit_at_once_fails_at_once() -> None:
+    house = House(cpmm=800_000_000, dlmm=1)
+
+    await house.engine.execute([replace(buy(), limit_price=Decimal(1))], deadline())
+
+    assert house.store.postponed == []
+    assert house.store.executions[0].events[0].outcome.reason is FailReason.PRICE_LIMIT
+
+
+@pytest.mark.parametrize("change", [{"limit_price": Decimal(1)}, {}])
+async def test_venues_that_cannot_be_asked_are_no_verdict_on_the_market(
+    change: dict[str, Any],
+) -> None:
+    house = House(cpmm=800_000_000, dlmm=790_000_000)
+    house.source.broken = {CPMM} if change else {CPMM, DLMM}
+    order = replace(buy(), **change)
+
+    waits = [(await house.engine.execute([order], deadline())).retry[order.id] for _ in range(3)]
+    await house.engine.execute([order], deadline())
+
+    assert {again.why for again in waits} == {FailReason.VENUES_UNAVAILABLE}
+    (execution,) = house.store.executions
+    assert execution.events[0].outcome.reason is FailReason.VENUES_UNAVAILABLE
+
+
+async def test_an_order_that_expires_before_it_is_settled_is_not_settled() -> None:
+    class Slow(FakeSource):
+        async def fetch(self, addresses: Collection[Address]) -> Fetched:
+            house.clock.at = NOON + timedelta(seconds=1)
+            return await super().fetch(addresses)
+
+    house = House(cpmm=800_000_000, dlmm=1, source=Slow(moving=True))
+    order = replace(buy(), expires_at=NOON + timedelta(seconds=1))
+
+    outcome = await house.engine.execute([order], deadline())
+
+    assert outcome.done == {order.id}
+    (execution,) = house.store.executions
+    assert [event.status for event in execution.events] == [OrderStatus.EXPIRED]
+    assert execution.fills == ()
+
+
+async def test_an_order_that_breaks_our_routing_fails_alone_and_as_our_fault() -> None:
+    class Brittle(Router):
+        def route(self, wanted: Wanted, snapshot: Snapshot) -> Routed:
+            if wanted.mode is SwapMode.EXACT_OUT:
+                raise ZeroDivisionError
+            return super().route(wanted, snapshot)
+
+    house = House(cpmm=800_000_000, dlmm=1, router=Brittle)
+    bad, good = replace(buy(), swap_mode=SwapMode.EXACT_OUT), buy()
+    for _ in range(4):
+        await house.engine.execute([bad, good], deadline())
+
+    ends = {e.order.terms.id: e.events[-1] for e in house.store.executions}
+    assert ends[good.id].status is OrderStatus.CONFIRMED
+    assert (ends[bad.id].status, ends[bad.id].outcome.reason) == (
+        OrderStatus.FAILED,
+        FailReason.INTERNAL,
+    )
 
 
 @pytest.mark.parametrize(
@@ -259,26 +367,6 @@ async def test_an_order_that_cannot_be_stored_does_not_take_its_batch_along(when
     assert [e.order.terms.id for e in house.store.executions] == [good.id]
 
 
-async def test_a_pool_that_closes_between_quote_and_fill_fails_the_order() -> None:
-    house = House(cpmm=800_000_000, dlmm=1)
-
-    class Closing(FakeVenue):
-        def decode(self, pool: Address, accounts: Accounts) -> FixedPool:
-            now = self.pools[pool]
-            self.pools[pool] = FixedPool(pool, now.mints, SwapRefused(Refusal.POOL_DISABLED))
-            return now
-
-    before = house.venues[VenueName.RAYDIUM_CPMM]
-    house.venues[VenueName.RAYDIUM_CPMM] = Closing(before.name, before.pools)
-
-    await house.engine.execute([buy()], deadline())
-
-    (execution,) = house.store.executions
-    assert [(e.status, e.outcome.reason) for e in execution.events] == [
-        (OrderStatus.FAILED, FailReason.NO_ROUTE)
-    ]
-
-
 async def test_an_order_that_comes_twice_is_executed_once_and_told_again() -> None:
     house = House(cpmm=800_000_000, dlmm=1)
     order = buy()
@@ -299,7 +387,7 @@ async def test_a_busy_order_comes_again() -> None:
 
     outcome = await house.engine.execute([order], deadline())
 
-    assert outcome.retry == {order.id: "leased by another worker"}
+    assert outcome.retry == {order.id: Again("at work elsewhere, or waiting", 7.0)}
     assert house.store.executions == []
 
 

@@ -1,80 +1,141 @@
-"""One SQS batch: which messages come again, and which do not."""
+"""One SQS batch: which messages come again, when, and which no more."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
 
 import pytest
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from sluice.engine import BatchOutcome, Deadline
+from sluice.engine import Again, BatchOutcome, Deadline
+from sluice.errors import DatabaseUnavailable
 from sluice.orders.message import encode
 from sluice.orders.model import OrderTerms
+from sluice.orders.received import MAX_RECEIVES, Received
 from tests.builders import buy
-from worker.app import Batch, ComesAgain
+from worker.app import Batch
 
 
+@dataclass
 class Executes:
     """Says of every order what it was told to say, or raises."""
 
-    def __init__(self, retry: Sequence[OrderTerms] = (), error: Exception | None = None) -> None:
-        self.retry = {order.id: "the lease was lost" for order in retry}
-        self.error = error
-        self.seen: list[OrderTerms] = []
+    retry: Mapping[UUID, Again] = field(default_factory=dict)
+    error: Exception | None = None
+    seen: list[OrderTerms] = field(default_factory=list)
 
     async def execute(self, terms: Sequence[OrderTerms], deadline: Deadline) -> BatchOutcome:
         self.seen = list(terms)
         if self.error is not None:
             raise self.error
-        return BatchOutcome(frozenset(o.id for o in terms) - self.retry.keys(), self.retry)
+        return BatchOutcome(frozenset(o.id for o in terms) - self.retry.keys(), dict(self.retry))
 
 
-def records(*bodies: str) -> list[dict[str, object]]:
-    return [{"messageId": f"m{n}", "body": body} for n, body in enumerate(bodies)]
+@dataclass
+class FakeQueues:
+    """Keeps what was done with messages; can refuse to take one."""
+
+    takes: bool = True
+    again: list[tuple[str, float]] = field(default_factory=list)
+    renewed: list[tuple[str, float]] = field(default_factory=list)
+    buried: list[tuple[str, str]] = field(default_factory=list)
+
+    def come_again(self, messages: Sequence[tuple[Received, float]]) -> None:
+        self.again += [(message.id, seconds) for message, seconds in messages]
+
+    def renew(self, message: Received, seconds: float) -> bool:
+        self.renewed.append((message.id, seconds))
+        return self.takes
+
+    def bury(self, message: Received, error: str) -> bool:
+        self.buried.append((message.id, error))
+        return self.takes
 
 
-def comes_again(batch: Batch, record: dict[str, object]) -> str | None:
-    """Why the message comes again, or None."""
-    try:
-        batch.result(SQSRecord(record))
-    except ComesAgain as why:
-        return str(why)
-    return None
+def messages(*bodies: str, receives: int = 1) -> list[Received]:
+    return [Received(f"m{n}", f"r{n}", body, "alice", receives) for n, body in enumerate(bodies)]
+
+
+def kept(batch: Batch, queues: FakeQueues) -> list[str]:
+    """Which messages SQS must keep; the jitter is always none."""
+    return [message.id for message in batch.see_to_faults(queues, lambda choices: 0)]
 
 
 def test_a_message_that_is_no_order_fails_alone() -> None:
     order = buy()
-    batch, engine = Batch(messages := records("no order", encode(order))), Executes()
+    batch, engine, queues = Batch(messages("no order", encode(order))), Executes(), FakeQueues()
 
     batch.execute(engine, Deadline(30))
 
     assert engine.seen == [order]
-    assert (comes_again(batch, messages[0]) or "").startswith("not an order: body: Invalid JSON")
-    assert comes_again(batch, messages[1]) is None
+    assert kept(batch, queues) == ["m0"]
+    assert queues.again == [("m0", 2)]
 
 
-def test_an_order_that_must_be_retried_comes_again_and_the_others_do_not() -> None:
+def test_an_order_comes_again_when_the_engine_says_and_the_others_do_not() -> None:
     first, second = buy(), buy()
-    batch = Batch(messages := records(encode(first), encode(second)))
+    batch, queues = Batch(messages(encode(first), encode(second))), FakeQueues()
 
-    batch.execute(Executes(retry=[first]), Deadline(30))
+    batch.execute(Executes({first.id: Again("SLIPPAGE_EXCEEDED", 4)}), Deadline(30))
 
-    assert [comes_again(batch, message) for message in messages] == ["the lease was lost", None]
+    assert kept(batch, queues) == ["m0"]
+    assert queues.again == [("m0", 4)]
 
 
 def test_the_same_order_in_two_messages_is_done_with_both() -> None:
     order = buy()
-    batch = Batch(messages := records(encode(order), encode(order)))
+    batch = Batch(messages(encode(order), encode(order)))
 
     batch.execute(Executes(), Deadline(30))
 
-    assert [comes_again(batch, message) for message in messages] == [None, None]
+    assert batch.faults == []
 
 
-def test_when_the_engine_raises_every_order_comes_again(
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize(("receives", "seconds"), [(1, 2), (2, 8), (3, 30), (4, 120)])
+def test_when_the_engine_raises_every_order_comes_again_later_each_time(
+    receives: int, seconds: int
 ) -> None:
-    batch = Batch(messages := records(encode(buy()), "no order"))
+    batch, queues = Batch(messages(encode(buy()), "no order", receives=receives)), FakeQueues()
 
     batch.execute(Executes(error=RuntimeError("boom")), Deadline(30))
 
-    assert comes_again(batch, messages[0]) == "RuntimeError: boom"
-    assert (comes_again(batch, messages[1]) or "").startswith("not an order")
+    assert kept(batch, queues) == ["m1", "m0"]
+    assert queues.again == [("m1", seconds), ("m0", seconds)]
+
+
+def test_what_goes_wrong_each_time_is_buried_with_its_error_and_not_kept() -> None:
+    batch = Batch(messages(encode(buy()), "no order", receives=MAX_RECEIVES))
+    queues = FakeQueues()
+
+    batch.execute(Executes(error=RuntimeError("boom")), Deadline(30))
+
+    assert kept(batch, queues) == []
+    (_, no_order), (_, boom) = queues.buried
+    assert no_order.startswith("not an order: body: Invalid JSON")
+    assert boom == "RuntimeError: boom"
+
+
+@pytest.mark.parametrize(
+    ("engine", "seconds"),
+    [
+        (Executes(error=DatabaseUnavailable("gone")), 120),
+        (Executes({UUID(int=7): Again("its price moved", 4)}), 4),
+    ],
+)
+def test_an_order_that_only_waits_is_never_buried(engine: Executes, seconds: int) -> None:
+    order = buy(order_id=UUID(int=7))
+    batch, queues = Batch(messages(encode(order), receives=MAX_RECEIVES)), FakeQueues()
+
+    batch.execute(engine, Deadline(30))
+
+    assert kept(batch, queues) == []
+    assert (queues.renewed, queues.buried) == ([("m0", seconds)], [])
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_a_message_that_cannot_be_moved_is_left_to_sqs(broken: bool) -> None:
+    order = buy()
+    batch, queues = Batch(messages(encode(order), receives=MAX_RECEIVES)), FakeQueues(takes=False)
+
+    batch.execute(Executes({order.id: Again("why", 4, broken)}), Deadline(30))
+
+    assert kept(batch, queues) == ["m0"]

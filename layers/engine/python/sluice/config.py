@@ -48,12 +48,15 @@ class ApiConfig(_Environment):
 class WorkerConfig(_Environment):
     """`functions/worker`; the rest of what the engine needs."""
 
+    ORDERS_QUEUE_URL: str = Field(min_length=1)
+    DEAD_LETTER_QUEUE_URL: str = Field(min_length=1)
     DATABASE_URL: Url
     VALKEY_URL: Url
     SOLANA_RPC_URL: Url
     MARKETS: str = "mainnet"
     VENUE_TIMEOUT_MS: int = Field(default=1500, gt=0)
-    LEASE_SECONDS: int = Field(default=60, gt=0)
+    LEASE_SECONDS: float = Field(default=30, gt=0)
+    """Longer than an invocation works: what dies is missed soon after."""
     LEG_COST_LAMPORTS: int = Field(default=5000, ge=0)
     """What one more pool in a route costs its owner: about a signature and its priority fee."""
 

@@ -1,12 +1,14 @@
 """The way of an order, from claimed to settled, for a whole batch at once."""
 
 import asyncio
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
@@ -14,13 +16,14 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from sluice.config import WorkerConfig
 from sluice.errors import FailReason, StoreRefused
-from sluice.markets.catalog import Catalog, catalog
+from sluice.markets.catalog import Catalog, Pair, catalog
 from sluice.markets.live import live_market
-from sluice.markets.snapshot import Market
+from sluice.markets.snapshot import Market, Snapshot
 from sluice.observability import logger, metrics
 from sluice.orders.database import Database
 from sluice.orders.model import Order, OrderStatus, OrderTerms, Outcome, execution_price
-from sluice.orders.store import Claim, Execution, OrderStore, PostgresStore
+from sluice.orders.port import Claim, Execution, OrderStore, Postponed
+from sluice.orders.store import PostgresStore
 from sluice.routing.guard import refused_by_terms
 from sluice.routing.route import Routed, Wanted
 from sluice.routing.router import Router
@@ -57,12 +60,49 @@ class Deadline:
         return max(0.0, self._end - self._monotonic())
 
 
+REROUTE_SECONDS = (1, 2, 4)
+"""How long an order waits for its next routing, at least; when the last was in vain it fails."""
+
+
+_RANDOM = random.SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Why an order must come again, and in how many seconds.
+
+    None leaves it to the one who knows how often it came. What is `broken` is given up in the end:
+    handling it went wrong, and may go wrong each time.
+    """
+
+    why: str
+    seconds: float | None = None
+    broken: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class BatchOutcome:
-    """Which orders of a batch are through, and which must come again with why."""
+    """Which orders of a batch are through, and which must come again."""
 
     done: frozenset[UUID]
-    retry: dict[UUID, str]
+    retry: dict[UUID, Again]
+
+
+class _Late(Enum):
+    """What an order comes to that expired before it could be settled."""
+
+    LATE = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class _Vain:
+    """Why an order was not filled; `passing` if it may be another time."""
+
+    reason: FailReason
+    passing: bool
+
+
+_Result = Filled | _Vain | _Late
 
 
 class Engine:
@@ -77,8 +117,10 @@ class Engine:
         settlement: Settlement,
         publisher: Publisher,
         clock: Clock,
-        lease_seconds: int,
+        lease_seconds: float,
+        jitter: Callable[[int], int] = _RANDOM.randrange,
     ) -> None:
+        """`jitter(n)` is any of 0 to n - 1."""
         self._store = store
         self._market = market
         self._router = router
@@ -87,6 +129,7 @@ class Engine:
         self._publisher = publisher
         self._clock = clock
         self._lease_seconds = lease_seconds
+        self._jitter = jitter
 
     async def execute(self, terms: Sequence[OrderTerms], deadline: Deadline) -> BatchOutcome:
         """Takes each order to a final status, or says why it must come again.
@@ -97,94 +140,132 @@ class Engine:
             claim = await self._store.claim(terms, self._clock.now(), self._lease_seconds)
         except StoreRefused as refused:
             return await self._one_by_one(terms, deadline, refused)
-        wanted = {order.terms.id: Wanted.of(order.terms) for order in claim.orders}
-        pairs = {pair for each in wanted.values() for pair in self._router.pairs(each)}
+        _report(claim.conflicts)
         snapshot, _ = await asyncio.gather(
-            self._market.snapshot(pairs, deadline.left()), self._publisher.publish(claim.events)
+            self._market.snapshot(self._pairs(claim.orders), deadline.left()),
+            self._publisher.publish(claim.events),
         )
-        routed = [
-            (order, self._router.route(wanted[order.terms.id], snapshot)) for order in claim.orders
+        routed = [(order, self._route(order, snapshot)) for order in claim.orders]
+        results = await self._settle(routed, deadline)
+        ends = [
+            self._end(order, found, results[order.terms.id], deadline) for order, found in routed
         ]
-        settled = await self._settle(routed, deadline)
-        # Venues that were given no time did not fail: that is no verdict on an order.
-        untried = None if deadline.left() else FailReason.VENUES_UNAVAILABLE
-        executions = [
-            self._execution(order, found, result)
-            for order, found in routed
-            if (result := settled[order.terms.id]) is not untried
-        ]
-        recorded = await self._record(executions)
-        events = [e for x in executions if x.order.terms.id in recorded for e in x.events]
+        recorded = await self._record(ends)
+        events = [event for end in recorded for event in end.events]
         await self._publisher.publish(events)
         for status, count in Counter(event.status for event in events).items():
             metrics.add_metric(f"Orders{status.title()}", MetricUnit.Count, count)
-        return _outcome(claim, recorded)
+        return _outcome(claim, ends, recorded)
 
     async def _one_by_one(
         self, terms: Sequence[OrderTerms], deadline: Deadline, refused: StoreRefused
     ) -> BatchOutcome:
         """A batch that Postgres refuses as a whole: the others must not fall with the one."""
         if len(terms) == 1:
-            return BatchOutcome(frozenset(), {terms[0].id: str(refused)})
+            return BatchOutcome(frozenset(), {terms[0].id: Again(str(refused), broken=True)})
         done: frozenset[UUID] = frozenset()
-        retry: dict[UUID, str] = {}
+        retry: dict[UUID, Again] = {}
         for one in terms:
             outcome = await self.execute([one], deadline)
             done, retry = done | outcome.done, retry | outcome.retry
         return BatchOutcome(done, retry)
 
-    async def _record(self, executions: Sequence[Execution]) -> frozenset[UUID]:
-        """Records the batch, or each by itself if one of them is refused."""
+    def _pairs(self, orders: Sequence[Order]) -> set[Pair]:
+        return {pair for o in orders for pair in self._router.pairs(Wanted.of(o.terms))}
+
+    def _route(self, order: Order, snapshot: Snapshot) -> Routed:
         try:
-            return await self._store.record(executions)
-        except StoreRefused as refused:
-            if len(executions) == 1:
-                order_id = str(executions[0].order.terms.id)
-                logger.error("not stored", extra={"order_id": order_id}, exc_info=refused)
-                return frozenset()
-        alone = [await self._record([execution]) for execution in executions]
-        return frozenset().union(*alone)
+            return self._router.route(Wanted.of(order.terms), snapshot)
+        except Exception as error:
+            # One order that breaks our code must not take its batch along.
+            logger.error("routing broke", extra=_about(order), exc_info=error)
+            return Routed(FailReason.INTERNAL, (), passing_faults=True)
 
     async def _settle(
         self, routed: Sequence[tuple[Order, Routed]], deadline: Deadline
-    ) -> dict[UUID, Filled | FailReason]:
+    ) -> dict[UUID, _Result]:
         """What each order comes to: its fills, or why it has none."""
-        results: dict[UUID, Filled | FailReason] = {}
+        now = self._clock.now()
+        results: dict[UUID, _Result] = {}
         accepted = []
         for order, found in routed:
             route = found.route
-            if isinstance(route, FailReason):
-                results[order.terms.id] = route
+            if order.terms.expired(now):
+                results[order.terms.id] = _Late.LATE
+            elif isinstance(route, FailReason):
+                results[order.terms.id] = _Vain(route, found.passing_faults)
             elif reason := self._refused(order, route.amount_in, route.amount_out):
-                results[order.terms.id] = reason
+                # A venue that could not be asked might have paid enough.
+                results[order.terms.id] = (
+                    _Vain(FailReason.VENUES_UNAVAILABLE, passing=True)
+                    if found.passing_faults
+                    else _Vain(reason, passing=False)
+                )
             else:
                 accepted.append(RoutedOrder(order, route))
         for one in await self._settlement.settle(accepted, deadline.left()):
             result = one.result
             if isinstance(result, Filled):
                 result = self._refused(one.order, result.amount_in, result.amount_out) or result
-            results[one.order.terms.id] = result
+            # It was good when it was routed: the price moved, and may move back.
+            results[one.order.terms.id] = (
+                _Vain(result, passing=True) if isinstance(result, FailReason) else result
+            )
         return results
 
     def _refused(self, order: Order, amount_in: int, amount_out: int) -> FailReason | None:
         return refused_by_terms(order.terms, amount_in, amount_out, *self._decimals(order))
 
-    def _execution(self, order: Order, found: Routed, result: Filled | FailReason) -> Execution:
+    def _end(
+        self, order: Order, found: Routed, result: _Result, deadline: Deadline
+    ) -> Execution | Postponed:
+        if isinstance(result, Filled):
+            return self._filled(order, found, result)
+        if isinstance(result, _Late):
+            _, expired = order.advance(OrderStatus.EXPIRED, self._clock.now())
+            return Execution(order, (expired,), found.quotes)
+        if result.passing and not deadline.left():
+            # Venues that were given no time did not fail: that is no verdict, and no attempt.
+            return Postponed(order, 0, order.attempts, "out of time")
+        if result.passing and order.attempts < len(REROUTE_SECONDS):
+            least = REROUTE_SECONDS[order.attempts]
+            seconds = least + self._jitter(least // 2 + 2)
+            return Postponed(order, seconds, order.attempts + 1, result.reason, found.quotes)
+        outcome = Outcome(reason=result.reason)
+        _, failed = order.advance(OrderStatus.FAILED, self._clock.now(), outcome)
+        return Execution(order, (failed,), found.quotes)
+
+    def _filled(self, order: Order, found: Routed, filled: Filled) -> Execution:
         now = self._clock.now()
-        if isinstance(result, FailReason):
-            _, failed = order.advance(OrderStatus.FAILED, now, Outcome(reason=result))
-            return Execution(order, (failed,), found.quotes)
-        largest = max(result.fills, key=lambda fill: (-fill.hop, fill.amount_in))
-        sent = Outcome(venue=largest.venue, tx_hash=result.reference)
+        largest = max(filled.fills, key=lambda fill: (-fill.hop, fill.amount_in))
+        sent = Outcome(venue=largest.venue, tx_hash=filled.reference)
         submitted_order, submitted = order.advance(OrderStatus.SUBMITTED, now, sent)
-        filled = replace(
+        done = replace(
             sent,
-            amount_in=result.amount_in,
-            amount_out=result.amount_out,
-            execution_price=self._price(order, result),
+            amount_in=filled.amount_in,
+            amount_out=filled.amount_out,
+            execution_price=self._price(order, filled),
         )
-        _, confirmed = submitted_order.advance(OrderStatus.CONFIRMED, now, filled)
-        return Execution(order, (submitted, confirmed), found.quotes, result.fills)
+        _, confirmed = submitted_order.advance(OrderStatus.CONFIRMED, now, done)
+        return Execution(order, (submitted, confirmed), found.quotes, filled.fills)
+
+    async def _record(self, ends: Sequence[Execution | Postponed]) -> list[Execution | Postponed]:
+        """Records the batch, or each by itself if one of them is refused; what was recorded."""
+        executions = [end for end in ends if isinstance(end, Execution)]
+        postponed = [end for end in ends if isinstance(end, Postponed)]
+        try:
+            stored = await self._store.record(executions, postponed)
+            return [end for end in ends if end.order.terms.id in stored]
+        except StoreRefused as refused:
+            if len(ends) > 1:
+                return [one for end in ends for one in await self._record([end])]
+            (end,) = ends
+            logger.error("not stored", extra=_about(end.order), exc_info=refused)
+            if isinstance(end, Postponed):
+                return []
+            # Given back at once: it comes again before a lease would be over.
+            back = Postponed(end.order, 0, end.order.attempts, str(refused), broken=True)
+            return await self._record([back])
 
     def _price(self, order: Order, filled: Filled) -> Decimal:
         decimals_in, decimals_out = self._decimals(order)
@@ -197,11 +278,32 @@ class Engine:
         return token_in.decimals, self._tokens.by_mint(order.terms.token_out).decimals
 
 
-def _outcome(claim: Claim, recorded: frozenset[UUID]) -> BatchOutcome:
-    unrecorded = {order.terms.id for order in claim.orders} - recorded
-    retry = dict.fromkeys(claim.busy, "leased by another worker")
-    retry |= dict.fromkeys(unrecorded, "out of time, or its lease was lost, or it was not stored")
-    return BatchOutcome(claim.finished | recorded, retry)
+def _report(conflicts: frozenset[UUID]) -> None:
+    if conflicts:
+        ids = sorted(map(str, conflicts))
+        logger.error("refused: the idempotency key is another order's", extra={"order_ids": ids})
+        metrics.add_metric("OrdersConflicting", MetricUnit.Count, len(ids))
+
+
+def _about(order: Order) -> dict[str, str]:
+    return {"order_id": str(order.terms.id)}
+
+
+def _outcome(
+    claim: Claim,
+    ends: Sequence[Execution | Postponed],
+    recorded: Sequence[Execution | Postponed],
+) -> BatchOutcome:
+    done = {end.order.terms.id for end in recorded if isinstance(end, Execution)}
+    retry = {id_: Again("at work elsewhere, or waiting", left) for id_, left in claim.busy.items()}
+    for end in ends:
+        if end.order.terms.id not in done:
+            retry[end.order.terms.id] = Again("its lease was lost")
+    for end in recorded:
+        if isinstance(end, Postponed):
+            seconds = None if end.broken else end.seconds
+            retry[end.order.terms.id] = Again(end.why, seconds, end.broken)
+    return BatchOutcome(claim.finished | done, retry)
 
 
 def bootstrap(config: WorkerConfig) -> Engine:

@@ -29,6 +29,9 @@ class FailReason(StrEnum):
     PRICE_LIMIT = "PRICE_LIMIT"
     """The price is worse than limitPrice."""
     VENUES_UNAVAILABLE = "VENUES_UNAVAILABLE"
+    """Venues could not be asked, time and again: no verdict on the market."""
+    INTERNAL = "INTERNAL"
+    """A fault of ours; nothing was filled."""
 
 
 class Refusal(StrEnum):

@@ -45,6 +45,7 @@ class OrderMessage(BaseModel):
     max_splits: int = Field(default=DEFAULT_MAX_SPLITS, ge=1)
     limit_price: Price | None = None
     min_amount_out: BaseUnits | None = None
+    expires_at: AwareDatetime | None = None
 
 
 def encode(terms: OrderTerms) -> str:

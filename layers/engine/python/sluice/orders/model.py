@@ -78,7 +78,8 @@ class OrderTerms:
     """What the client asked for; never changes.
 
     `amount` is in base units of `token_in` for EXACT_IN, of `token_out` for EXACT_OUT, and
-    `min_amount_out` of `token_out`. `limit_price` is quote per base, in whole tokens.
+    `min_amount_out` of `token_out`. `limit_price` is quote per base, in whole tokens. From
+    `expires_at` on it may not be sent to a venue any more.
     """
 
     id: UUID
@@ -94,6 +95,15 @@ class OrderTerms:
     max_splits: int = DEFAULT_MAX_SPLITS
     limit_price: Decimal | None = None
     min_amount_out: int | None = None
+    expires_at: datetime | None = None
+
+    def asks_the_same(self, other: "OrderTerms") -> bool:
+        """Whether two requests are one and the same, whenever each was accepted."""
+        return replace(self, accepted_at=other.accepted_at) == other
+
+    def expired(self, now: datetime) -> bool:
+        """Whether it is too late to execute it."""
+        return self.expires_at is not None and self.expires_at <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +179,16 @@ class OrderEvent:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order where it stands. `fence` is the number of the claim that may move it."""
+    """An order where it stands. `fence` is the number of the claim that may move it.
+
+    `attempts` counts how often it was routed in vain.
+    """
 
     terms: OrderTerms
     status: OrderStatus
     seq: int
     fence: int = 0
+    attempts: int = 0
 
     def advance(
         self, status: OrderStatus, at: datetime, outcome: Outcome = Outcome()
