@@ -78,47 +78,21 @@ class Search:
             leg = legs.get(asked.pool.listed.address)
             yield self._quote(hop, token_out, asked, amount, leg)
         for dead in self._moment.snapshot.missing(pair_of(token_in, token_out)):
-            yield VenueQuote(
-                dead.listed.venue,
-                dead.listed.address,
-                hop,
-                token_in,
-                token_out,
-                None,
-                error=dead.error,
-            )
+            place = dead.listed.venue, dead.listed.address, hop, token_in, token_out, None
+            yield VenueQuote(*place, error=dead.error)
 
     def _quote(
         self, hop: int, token_out: Address, asked: Asked, amount: int, leg: Leg | None
     ) -> VenueQuote:
-        live, listed, token_in = asked.pool, asked.pool.listed, asked.token_in
+        live, listed = asked.pool, asked.pool.listed
+        place = listed.venue, listed.address, hop, asked.token_in, token_out, live.slot
         leg_in = leg.quote.amount_in if leg else None
         leg_out = leg.quote.amount_out if leg else None
         try:
             quote = asked.quote(amount)
         except SwapRefused as refused:
-            return VenueQuote(
-                listed.venue,
-                listed.address,
-                hop,
-                token_in,
-                token_out,
-                live.slot,
-                leg_in=leg_in,
-                leg_out=leg_out,
-                error=str(refused),
-            )
+            return VenueQuote(*place, leg_in=leg_in, leg_out=leg_out, error=str(refused))
+        impact = impact_at(self._moment.price(live), live.pool.mints, asked.token_in, quote)
         return VenueQuote(
-            listed.venue,
-            listed.address,
-            hop,
-            token_in,
-            token_out,
-            live.slot,
-            quote.amount_in,
-            quote.amount_out,
-            fees_of(quote),
-            impact_at(self._moment.price(live), live.pool.mints, token_in, quote),
-            leg_in,
-            leg_out,
+            *place, quote.amount_in, quote.amount_out, fees_of(quote), impact, leg_in, leg_out
         )

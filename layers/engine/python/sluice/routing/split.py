@@ -8,6 +8,7 @@ leg costs something: of the likely ones, all small sets are tried.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heapreplace
 from itertools import combinations, product
@@ -49,19 +50,20 @@ class Asked:
 
     def value(self, amount: int) -> int | None:
         """What `amount` is worth here: base units out, or minus base units in; None if refused."""
-        try:
-            return self._values[amount]
-        except KeyError:
-            pass
-        try:
-            quote = self.quote(amount)
-            value = quote.amount_out if self.kind is SwapKind.EXACT_IN else -quote.amount_in
-        except SwapRefused as refused:
-            value = None
-            if refused.refusal is Refusal.UNSUPPORTED:
-                self._odd.add(amount)
-        self._values[amount] = value
-        return value
+        if amount not in self._values:
+            try:
+                self._values[amount] = self._worth(ask(self.pool, self._trade(amount)))
+            except SwapRefused as refused:
+                self._values[amount] = None
+                if refused.refusal is Refusal.UNSUPPORTED:
+                    self._odd.add(amount)
+        return self._values[amount]
+
+    def whole(self, amount: int) -> int | None:
+        """`value` of all that is wanted: its quote is kept, as it is told whatever the split."""
+        with suppress(SwapRefused):
+            self.quote(amount)
+        return self.value(amount)
 
     def about(self, amount: int) -> int | None:
         """`value`, or what a little more is worth, scaled, where just this amount cannot be filled.
@@ -85,9 +87,15 @@ class Asked:
     def quote(self, amount: int) -> Quote:
         """The pool's answer; raises `SwapRefused`."""
         if amount not in self._quotes:
-            trade = Trade(self.token_in, amount, self.kind)
-            self._quotes[amount] = ask(self.pool, trade)
+            quote = ask(self.pool, self._trade(amount))
+            self._quotes[amount], self._values[amount] = quote, self._worth(quote)
         return self._quotes[amount]
+
+    def _trade(self, amount: int) -> Trade:
+        return Trade(self.token_in, amount, self.kind)
+
+    def _worth(self, quote: Quote) -> int:
+        return quote.amount_out if self.kind is SwapKind.EXACT_IN else -quote.amount_in
 
 
 Shares = dict[int, int]
@@ -111,7 +119,7 @@ def best_split(asked: Sequence[Asked], amount: int, max_legs: int, leg_cost: int
     singles = [
         Split({place: amount}, worth - leg_cost)
         for place, one in enumerate(asked)
-        if (worth := one.value(amount)) is not None
+        if (worth := one.whole(amount)) is not None
     ]
     found = sorted(singles, key=_worth)
     if max_legs > 1 and amount >= GRID and len(asked) > 1:
