@@ -34,7 +34,7 @@ status: $(INSTALLED) ## what runs, where, and where its log is
 test: $(INSTALLED) ## unit, integration and end-to-end tests, with line coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term $(TESTS)
 
-bench: $(INSTALLED) ## our quotes beside the official SDKs' (npm installs them), and routing [BENCH="quotes routing"]
+bench: $(INSTALLED) ## quotes beside the official SDKs, routing, throughput beside plain Node [BENCH="accept worker"]
 	@$(BIN)/python -m bench $(BENCH)
 
 check: $(INSTALLED) ## ruff, mypy --strict, sam validate --lint

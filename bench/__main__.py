@@ -8,13 +8,15 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from . import quotes, routing
+from . import accept, quotes, routing, worker
 
 Part = Callable[[Console], dict[str, Any]]
 
 PARTS: Final[Mapping[str, Part]] = {
     "quotes": quotes.run,
     "routing": routing.run,
+    "accept": accept.run,
+    "worker": worker.run,
 }
 """Each part prints what it finds, and returns the same for a program to read."""
 

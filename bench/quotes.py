@@ -11,9 +11,10 @@ from rich.table import Table
 
 from sluice.venues.registry import VENUES
 
-from . import node
+from . import sdks
 from .cases import Case, cases_of, missing
-from .node import Answered, SdksUnavailable
+from .node import NodeUnavailable
+from .sdks import Answered
 from .timing import first_micros, micros
 from .unchanged import again_micros
 
@@ -50,8 +51,8 @@ def run(console: Console) -> dict[str, Any]:
     cases = [case for name in VENUES for case in cases_of(name)]
     with console.status("the official SDKs"):
         try:
-            decodes, answers = node.ask(cases)
-        except SdksUnavailable as error:
+            decodes, answers = sdks.ask(cases)
+        except NodeUnavailable as error:
             console.print(f"quotes: skipped, {error}", markup=False)
             return {"skipped": str(error)}
     equal = [place for place, case in enumerate(cases) if _agrees(case, answers[place])]

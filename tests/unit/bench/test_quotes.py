@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench import node, quotes, timing
+from bench import node, quotes, sdks, timing
 from bench.cases import Case, cases_of
 from bench.depth import DEPTHS
-from bench.node import Answered
+from bench.sdks import Answered
 from sluice.venues.base import VenueName
 from sluice.venues.registry import VENUES
 
@@ -46,7 +46,7 @@ def test_an_answer_that_differs_is_told_and_not_timed(
         answers[1] = Answered(error="no such pool")
         return {str(case.vector): 50.0 for case in cases}, answers
 
-    monkeypatch.setattr(node, "ask", ask)
+    monkeypatch.setattr(sdks, "ask", ask)
     monkeypatch.setattr(timing, "WARM_NANOSECONDS", 1)
     monkeypatch.setattr(timing, "BATCH_NANOSECONDS", 1)
     found = quotes.run(Console(width=160))
