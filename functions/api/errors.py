@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from sluice.errors import DatabaseUnavailable, ErrorCode, QueueUnavailable
+from sluice.errors import DatabaseUnavailable, ErrorCode, QueueUnavailable, ValkeyUnavailable
 from sluice.observability import logger
 
 STATUS: Mapping[ErrorCode, HTTPStatus] = {
@@ -18,8 +18,12 @@ STATUS: Mapping[ErrorCode, HTTPStatus] = {
     ErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
     ErrorCode.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
     ErrorCode.PAYLOAD_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    ErrorCode.IDEMPOTENCY_CONFLICT: HTTPStatus.CONFLICT,
+    ErrorCode.ORDER_NOT_CANCELLABLE: HTTPStatus.CONFLICT,
+    ErrorCode.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
     ErrorCode.QUEUE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.DATABASE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    ErrorCode.VALKEY_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
@@ -54,6 +58,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(ApiError)(_envelope)
     app.exception_handler(QueueUnavailable)(_queue_unavailable)
     app.exception_handler(DatabaseUnavailable)(_database_unavailable)
+    app.exception_handler(ValkeyUnavailable)(_valkey_unavailable)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_http)
     app.exception_handler(Exception)(_unexpected)
@@ -92,6 +97,12 @@ async def _database_unavailable(request: Request, error: Exception) -> JSONRespo
     logger.error("database unavailable", exc_info=error)
     message = "Orders cannot be read right now; accepted orders are safe. Try again."
     return await _envelope(request, ApiError(ErrorCode.DATABASE_UNAVAILABLE, message))
+
+
+async def _valkey_unavailable(request: Request, error: Exception) -> JSONResponse:
+    logger.error("valkey unavailable", exc_info=error)
+    message = "An order that was just accepted cannot be read right now; it is safe. Try again."
+    return await _envelope(request, ApiError(ErrorCode.VALKEY_UNAVAILABLE, message))
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -374,7 +374,10 @@ def test_without_valkey_orders_are_accepted_all_the_same(config: ApiConfig, queu
 
     assert accepted.status == 201
     assert len(queued(queue)) == 1
-    assert call(app, "GET", f"/api/orders/{accepted.body['data']['orderId']}").status == 404
+    for path in ("", "/events"):
+        answer = call(app, "GET", f"/api/orders/{accepted.body['data']['orderId']}{path}")
+        assert (answer.status, answer.body["code"]) == (503, "VALKEY_UNAVAILABLE")
+        assert answer.headers["retry-after"]
 
 
 def test_without_a_queue_an_order_is_refused_and_stored_nowhere(

@@ -14,8 +14,13 @@ class ErrorCode(StrEnum):
     NOT_FOUND = "NOT_FOUND"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
+    IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
+    """The key is that of another order."""
+    ORDER_NOT_CANCELLABLE = "ORDER_NOT_CANCELLABLE"
+    RATE_LIMITED = "RATE_LIMITED"
     QUEUE_UNAVAILABLE = "QUEUE_UNAVAILABLE"
     DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE"
+    VALKEY_UNAVAILABLE = "VALKEY_UNAVAILABLE"
     INTERNAL = "INTERNAL"
 
 
@@ -75,5 +80,14 @@ class StoreRefused(Exception):
     """Postgres will not store this, however often it is asked: one of a batch is at fault."""
 
 
+class ValkeyUnavailable(Exception):
+    """Valkey cannot be asked, where its answer alone would tell."""
+
+
 class QueueUnavailable(Exception):
     """SQS did not take the message, or did not say so; the text is for the client."""
+
+    def __init__(self, message: str, *, not_taken: bool = False) -> None:
+        """`not_taken`: SQS surely has no message."""
+        super().__init__(message)
+        self.not_taken = not_taken

@@ -9,7 +9,7 @@ from sluice.observability import logger
 from sluice.orders.model import OrderEvent
 
 from .frames import order_frame
-from .valkey import ORDER_EVENTS, Valkey
+from .valkey import ORDER_EVENTS, WAITING, Valkey
 
 
 class Publisher(Protocol):
@@ -21,7 +21,10 @@ class Publisher(Protocol):
 
 
 class ValkeyPublisher:
-    """`Publisher` over pub/sub: all events of a batch in one pipeline."""
+    """`Publisher` over pub/sub: all events of a batch in one pipeline.
+
+    An order whose first event is published is in Postgres: nobody need look for it any more.
+    """
 
     def __init__(self, valkey: Valkey) -> None:
         self._valkey = valkey
@@ -33,6 +36,8 @@ class ValkeyPublisher:
         pipeline = self._valkey.pipeline(transaction=False)
         for event in events:
             pipeline.publish(ORDER_EVENTS.format(account=event.account), order_frame(event))
+        if stored := [str(event.order_id) for event in events if event.seq == 1]:
+            pipeline.zrem(WAITING, *stored)
         try:
             await pipeline.execute()
         except (RedisError, OSError) as error:

@@ -12,6 +12,8 @@ ANSWER_TIMEOUT_SECONDS = 1.0
 
 ACCEPTED = "sluice:accepted:{order_id}"
 """An accepted order, for a while; see `streaming/accepted.py`."""
+WAITING = "sluice:waiting"
+"""Sorted set: accepted orders that nobody has told of, by when to look after them (Unix ms)."""
 ORDER_EVENTS = "sluice:orders:{account}"
 """Channel: one message per status change, the very frame that clients get."""
 CONNECTIONS = "sluice:connections"

@@ -1,0 +1,120 @@
+"""Orders that wait to be claimed, in a real Valkey."""
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from sluice.errors import ValkeyUnavailable
+from sluice.orders.model import OrderEvent, OrderStatus, OrderTerms
+from sluice.streaming.accepted import FIRST_LOOK, AcceptedOrders, WaitingOrders
+from sluice.streaming.publish import ValkeyPublisher
+from sluice.streaming.valkey import ACCEPTED, WAITING, Valkey, connect
+from tests.builders import NOON, buy
+
+pytestmark = pytest.mark.integration
+
+MOMENT = timedelta(milliseconds=1)
+DUE = NOON + FIRST_LOOK
+
+
+@pytest.fixture
+def waiting(client: Valkey) -> WaitingOrders:
+    return WaitingOrders(client)
+
+
+async def accept(client: Valkey, *orders: OrderTerms) -> None:
+    for order in orders:
+        await AcceptedOrders(client).remember(order)
+
+
+def ids(orders: list[OrderTerms]) -> list[UUID]:
+    return [order.id for order in orders]
+
+
+async def test_an_accepted_order_is_looked_for_after_a_while_not_before(
+    client: Valkey, waiting: WaitingOrders
+) -> None:
+    order = replace(buy(), expires_at=NOON + timedelta(hours=1))
+    await accept(client, order)
+
+    assert await waiting.due(DUE - MOMENT, 10) == []
+    assert await waiting.due(DUE, 10) == [order]
+
+
+async def test_the_longest_due_come_first_and_no_more_than_asked(
+    client: Valkey, waiting: WaitingOrders
+) -> None:
+    orders = [buy(accepted_at=NOON - timedelta(seconds=n)) for n in range(5)]
+    await accept(client, *orders)
+
+    assert ids(await waiting.due(DUE, 2)) == ids(orders[:2:-1])
+
+
+async def test_an_order_is_looked_at_again_after_twice_its_age(
+    client: Valkey, waiting: WaitingOrders
+) -> None:
+    order = buy()
+    await accept(client, order)
+
+    await waiting.later([order], DUE)
+
+    assert await waiting.due(NOON + 2 * FIRST_LOOK - MOMENT, 10) == []
+    assert await waiting.due(NOON + 2 * FIRST_LOOK, 10) == [order]
+
+
+async def test_what_is_known_is_never_looked_for_again(
+    client: Valkey, waiting: WaitingOrders
+) -> None:
+    known, lost = buy(), buy()
+    await accept(client, known, lost)
+
+    await waiting.known([known.id])
+    await waiting.later([known], DUE)
+    await waiting.known([])
+    await waiting.later([], DUE)
+
+    assert ids(await waiting.due(DUE + timedelta(days=1), 10)) == [lost.id]
+
+
+async def test_an_order_whose_entry_is_gone_or_broken_is_dropped(
+    client: Valkey, waiting: WaitingOrders
+) -> None:
+    gone, broken, whole = buy(), buy(), buy()
+    await accept(client, gone, broken, whole)
+    await client.delete(ACCEPTED.format(order_id=gone.id))
+    await client.set(ACCEPTED.format(order_id=broken.id), "no order")
+
+    assert ids(await waiting.due(DUE, 10)) == [whole.id]
+    assert await client.zrange(WAITING, 0, -1) == [str(whole.id)]
+
+
+async def test_whoever_is_told_of_is_waited_for_no_more(
+    client: Valkey, waiting: WaitingOrders
+) -> None:
+    told, moved = buy(), buy()
+    await accept(client, told, moved)
+
+    await ValkeyPublisher(client).publish(
+        [
+            OrderEvent(told.id, told.account, 1, OrderStatus.PENDING, NOON),
+            OrderEvent(told.id, told.account, 2, OrderStatus.ROUTING, NOON),
+            OrderEvent(moved.id, moved.account, 2, OrderStatus.ROUTING, NOON),
+        ]
+    )
+
+    assert ids(await waiting.due(DUE, 10)) == [moved.id]
+
+
+async def test_without_valkey_nothing_is_due_and_reading_says_so() -> None:
+    client = connect("redis://127.0.0.1:1")
+    waiting = WaitingOrders(client)
+
+    await accept(client, buy())
+    await waiting.later([buy()], NOON)
+    await waiting.known([buy().id])
+
+    assert await waiting.due(DUE, 10) == []
+    with pytest.raises(ValkeyUnavailable):
+        await AcceptedOrders(client).find("alice", buy().id)
