@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import groupby
 
 from sluice.errors import AccountInvalid
@@ -47,7 +46,7 @@ class DeadPool:
     passing: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Every listed pool of the pairs that were asked for, alive or dead."""
 
@@ -56,18 +55,11 @@ class Snapshot:
 
     def pools(self, pair: Pair) -> tuple[LivePool, ...]:
         """The pair's pools that can be quoted."""
-        return self._live_by_pair.get(pair, ())
+        return tuple(pool for pool in self.live if pool.listed.pair == pair)
 
     def missing(self, pair: Pair) -> tuple[DeadPool, ...]:
         """The pair's pools that cannot."""
         return tuple(pool for pool in self.dead if pool.listed.pair == pair)
-
-    @cached_property
-    def _live_by_pair(self) -> dict[Pair, tuple[LivePool, ...]]:
-        pairs = {pool.listed.pair for pool in self.live}
-        return {
-            pair: tuple(pool for pool in self.live if pool.listed.pair == pair) for pair in pairs
-        }
 
 
 @dataclass(frozen=True, slots=True)
