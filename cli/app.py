@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from . import pools, verify
+from . import dlq, pools, verify
 from .output import complain
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("verify")(verify.verify)
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(pools.app, name="pools")
 
 

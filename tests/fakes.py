@@ -102,7 +102,8 @@ class MemoryStore:
         self.postponed += later
         for one in later:
             self.orders[one.order.terms.id] = replace(one.order, attempts=one.attempts)
-        return frozenset(end.order.terms.id for end in (*kept, *later))
+        ends: list[Execution | Postponed] = [*kept, *later]
+        return frozenset(end.order.terms.id for end in ends)
 
 
 @dataclass(frozen=True)

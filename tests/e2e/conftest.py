@@ -6,13 +6,20 @@ import aiohttp
 import pytest
 
 from local import first_order
+from local.home import Home
 from local.stack import Stack, running
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def stack_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Where the stack keeps what it writes, its description too."""
+    return Home(tmp_path_factory.mktemp("e2e") / "stack")
+
+
+@pytest.fixture(scope="session")
+def stack(stack_home: Home) -> Iterator[Stack]:
     """As `make up` leaves it: a first order has gone all the way."""
-    with running() as stack:
+    with running(stack_home.path) as stack:
         assert [
             step.event["status"] for step in first_order.place(stack.http, stack.websocket)
         ] == [

@@ -19,6 +19,7 @@ FUNCTIONS = {
     "worker": "WorkerFunction",
     "connections": "ConnectionsFunction",
     "relay": "RelayFunction",
+    "sweeper": "SweeperFunction",
     "migrations": "MigrationsFunction",
 }
 ANSWERS: dict[str, dict[str, Any]] = {
@@ -29,6 +30,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "connections_default": {"statusCode": 200},
     "connections_disconnect": {"statusCode": 200},
     "relay_schedule": {"left": "another relay serves"},
+    "sweeper_schedule": {"stuck": 0, "lost": 0, "expired": 0},
     "migrations_create": {"Status": "SUCCESS", "Data": {"Applied": ""}},
 }
 

@@ -61,6 +61,14 @@ class WorkerConfig(_Environment):
     """What one more pool in a route costs its owner: about a signature and its priority fee."""
 
 
+class SweeperConfig(_Environment):
+    """`functions/sweeper`."""
+
+    DATABASE_URL: Url
+    VALKEY_URL: Url
+    ORDERS_QUEUE_URL: str = Field(min_length=1)
+
+
 class ConnectionsConfig(_Environment):
     """`functions/stream/connections.py`."""
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import (
         ChangeMessageVisibilityBatchRequestEntryTypeDef,
         MessageAttributeValueTypeDef,
+        SendMessageRequestTypeDef,
     )
 
 MAX_DELAY_SECONDS = 900
@@ -93,15 +94,16 @@ class Redelivery:
         attributes: "dict[str, MessageAttributeValueTypeDef]",
         delay: int,
     ) -> bool:
-        group = {} if message.group is None else {"MessageGroupId": message.group}
+        request: SendMessageRequestTypeDef = {
+            "QueueUrl": queue,
+            "MessageBody": message.body,
+            "MessageAttributes": attributes,
+            "DelaySeconds": delay,
+        }
+        if message.group is not None:
+            request["MessageGroupId"] = message.group
         try:
-            self._client().send_message(
-                QueueUrl=queue,
-                MessageBody=message.body,
-                MessageAttributes=attributes,
-                DelaySeconds=delay,
-                **group,
-            )
+            self._client().send_message(**request)
         except (BotoCoreError, ClientError) as error:
             logger.error("message not moved", extra={"message_id": message.id}, exc_info=error)
             return False
