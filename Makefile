@@ -17,7 +17,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test bench check format build lock
+.PHONY: help up down status test bench chaos check format build lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test: $(INSTALLED) ## unit, integration and end-to-end tests, with line coverage
 
 bench: $(INSTALLED) ## quotes beside the official SDKs, routing, throughput beside plain Node [BENCH="accept worker"]
 	@$(BIN)/python -m bench $(BENCH)
+
+chaos: $(INSTALLED) ## 5,000 orders while everything they need fails, and what must hold then [CHAOS="--seed 7"]
+	@$(BIN)/python -m local.chaos $(CHAOS)
 
 check: $(INSTALLED) ## ruff, mypy --strict, sam validate --lint
 	$(BIN)/ruff check .

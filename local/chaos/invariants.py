@@ -29,12 +29,13 @@ class Invariant:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A broken invariant, how many orders break it, and the ids of some of them."""
+    """A broken invariant, how often, the ids of some of the orders, and the first in words."""
 
     name: str
     sentence: str
     count: int
     examples: tuple[UUID, ...]
+    detail: str = ""
 
 
 INVARIANTS: Final = (

@@ -1,0 +1,116 @@
+"""What the clients were promised, held against what became of their orders."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sluice.orders.model import OrderStatus, Side
+
+from .invariants import EXAMPLES, Violation
+from .load import Posted
+from .plan import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What Postgres says of an order; `amount` is base units of `token_in`, a mint."""
+
+    status: OrderStatus
+    side: Side
+    token_in: str
+    amount: int
+
+
+Orders = Mapping[UUID, Stored]
+Broken = tuple[UUID | None, str]
+"""The order, if its id is known, and what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """`broken` finds the orders for which `sentence` is not true."""
+
+    name: str
+    sentence: str
+    broken: Callable[[Sequence[Posted], Orders], Iterator[Broken]]
+
+
+def promises_broken(posted: Sequence[Posted], stored: Orders) -> list[Violation]:
+    """Which of `PROMISES` do not hold of what was posted, once all orders are final."""
+    found = []
+    for promise in PROMISES:
+        if broken := list(promise.broken(posted, stored)):
+            examples = [order_id for order_id, _ in broken if order_id is not None][:EXAMPLES]
+            detail = broken[0][1]
+            found.append(
+                Violation(promise.name, promise.sentence, len(broken), tuple(examples), detail)
+            )
+    return found
+
+
+def _unsettled(posted: Sequence[Posted], _: Orders) -> Iterator[Broken]:
+    for one in posted:
+        if one.gave_up:
+            yield one.order_id, f"{one.planned.kind}, key {one.planned.key}"
+
+
+def _unexpected(posted: Sequence[Posted], _: Orders) -> Iterator[Broken]:
+    for one in posted:
+        for answer in one.unexpected:
+            yield one.order_id, f"{one.planned.kind}: {answer}"
+
+
+def _several_orders(posted: Sequence[Posted], _: Orders) -> Iterator[Broken]:
+    for one in posted:
+        if len(set(one.order_ids)) > 1:
+            yield one.order_id, f"{one.planned.key}: {', '.join(map(str, one.order_ids))}"
+
+
+def _several_clients(posted: Sequence[Posted], _: Orders) -> Iterator[Broken]:
+    holders = Counter(order_id for one in posted for order_id in set(one.order_ids))
+    for order_id, clients in holders.items():
+        if clients > 1:
+            yield order_id, f"{clients} clients were told of it"
+
+
+def _not_cancelled(posted: Sequence[Posted], stored: Orders) -> Iterator[Broken]:
+    for one in posted:
+        order = stored.get(one.order_id) if one.order_id else None
+        if one.cancelled and order and order.status is not OrderStatus.CANCELLED:
+            yield one.order_id, f"is {order.status}"
+
+
+def _cancelled_unasked(posted: Sequence[Posted], stored: Orders) -> Iterator[Broken]:
+    asked = {one.order_id for one in posted if one.planned.kind is Kind.CANCELLED}
+    for order_id, order in stored.items():
+        if order.status is OrderStatus.CANCELLED and order_id not in asked:
+            yield order_id, ""
+
+
+def _another_body(posted: Sequence[Posted], stored: Orders) -> Iterator[Broken]:
+    for one in posted:
+        order = stored.get(one.order_id) if one.order_id else None
+        if order is None:
+            continue
+        first = (one.planned.trade.side, one.planned.token_in, one.planned.amount)
+        if (order.side, order.token_in, order.amount) != first:
+            yield one.order_id, f"posted {first}, stored {order}"
+
+
+PROMISES: Final = (
+    Promise(
+        "every request is settled",
+        "every request gets an answer that settles it while its client still tries",
+        _unsettled,
+    ),
+    Promise("answers are known", "no answer is one that a client does not know", _unexpected),
+    Promise("one key, one order", "all posts under one key are told the same id", _several_orders),
+    Promise("one order, one client", "no id is told to two clients", _several_clients),
+    Promise(
+        "cancelled stays cancelled", "an order told to be cancelled ends CANCELLED", _not_cancelled
+    ),
+    Promise("cancelled on demand", "no order ends CANCELLED unasked", _cancelled_unasked),
+    Promise("the first body counts", "what is executed is the body first posted", _another_body),
+)

@@ -1,0 +1,137 @@
+"""One run: post, break, wait until every order is final, and look."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+from rich.console import Console
+from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
+
+from . import ledger
+from .checks import promises_broken
+from .faults import Happened, happen
+from .follower import Follower
+from .invariants import violations
+from .load import ACCEPTED, EVERY, Clients
+from .plan import Kind, Planned
+from .report import Report, described
+from .scene import Scene
+from .timetable import POSTING_SECONDS, TIMETABLE
+
+LOOK_SECONDS: Final = 1.0
+"""How often Postgres is asked how many orders are not final yet: seldom enough to be no load."""
+
+
+class Run:
+    """What happens between the start of a stack and its end."""
+
+    def __init__(self, scene: Scene, clients: Clients, console: Console) -> None:
+        self._scene = scene
+        self._clients = clients
+        self._console = console
+        self._follower = Follower(scene.stack.websocket)
+        self._began = time.monotonic()
+        self._unfinished: int | None = None
+
+    async def play(self, orders: list[Planned], finish_by: float) -> Report:
+        """Does it all; waits for the last order until `finish_by` on the monotonic clock.
+
+        Raises `StackError` when a part that was broken on purpose does not come back.
+        """
+        seconds = {}
+        await self._clients.warm_up()
+        self._began = began = time.monotonic()
+        async with _beside(self._follower.listen()), _beside(self._tell()):
+            _, happened = await asyncio.gather(
+                self._clients.place_all(orders, POSTING_SECONDS),
+                happen(TIMETABLE, self._scene, self._announce),
+            )
+            seconds["posting took"] = time.monotonic() - began
+            began = time.monotonic()
+            self._say("all is posted and whole again; waiting until every order is final")
+            await self._all_final(finish_by - time.monotonic())
+            seconds["waiting for the last order took"] = time.monotonic() - began
+        return await asyncio.to_thread(self._report, orders, happened, seconds)
+
+    def _report(
+        self, orders: list[Planned], happened: list[Happened], seconds: dict[str, float]
+    ) -> Report:
+        accepted = self._accepted()
+        kinds = Counter(order.kind for order in orders)
+        with psycopg.connect(self._scene.stack.database) as connection:
+            stored, events = ledger.stored(connection), ledger.events(connection)
+            # Of an order that no client knows of as much is true.
+            broken = violations(connection, accepted | stored.keys())
+            broken += promises_broken(self._clients.posted, stored)
+            return Report(
+                seconds,
+                {kind: kinds[kind] for kind in Kind},
+                {what: self._clients.tally[what] for what in EVERY},
+                happened,
+                ledger.endings(connection),
+                ledger.effort(connection),
+                ledger.times(connection),
+                len(stored.keys() - accepted),
+                len(events),
+                len(events & self._follower.seen),
+                self._follower.connects,
+                ledger.messages(self._scene.settings.ports.gateway),
+                self._scene.batches_lost(),
+                broken,
+            )
+
+    def _accepted(self) -> set[UUID]:
+        return {order_id for one in self._clients.posted for order_id in one.order_ids}
+
+    async def _all_final(self, seconds: float) -> None:
+        """Returns when every order is final, or when `seconds` are over."""
+        until_none_is_left = AsyncRetrying(
+            retry=retry_if_result(lambda left: left != 0),
+            wait=wait_fixed(LOOK_SECONDS),
+            stop=stop_after_delay(seconds),
+            retry_error_callback=lambda _: None,
+        )
+        await until_none_is_left(self._look)
+
+    async def _look(self) -> int | None:
+        database = self._scene.stack.database
+        self._unfinished = await asyncio.to_thread(ledger.unfinished, database, self._accepted())
+        return self._unfinished
+
+    async def _tell(self) -> None:
+        """One line that changes, on a terminal."""
+        with self._console.status("") as status:
+            while True:
+                tally, left = self._clients.tally, self._unfinished
+                waiting = "" if left is None else f" · {left:,} not final yet"
+                status.update(
+                    f"{self._elapsed():3.0f} s · {tally[ACCEPTED]:,} accepted"
+                    f" · {len(self._follower.seen):,} events heard{waiting}"
+                )
+                await asyncio.sleep(LOOK_SECONDS)
+
+    def _announce(self, happened: Happened) -> None:
+        self._say(f"{happened.name}{described(happened.seconds, happened.killed)}")
+
+    def _say(self, line: str) -> None:
+        self._console.print(f"{self._elapsed():5.1f} s  {line}", markup=False)
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._began
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """`work` goes on while the block does, and ends with it."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
