@@ -8,17 +8,16 @@ from urllib.parse import urlsplit
 import boto3
 import typer
 
-from local import ministack
-from local.deploy import STACK_NAME
-from local.home import Home
-
+from .markets import STACK
 from .output import MISUSED, fail
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-HOME = Home()
-"""Where `make up` describes its stack."""
+LAPTOP_STACK = "sluice"
+LAPTOP_REGION = "us-east-1"
+ANYTHING = "test"
+"""What an emulated AWS takes for credentials."""
 
 StackName = Annotated[
     str | None,
@@ -47,7 +46,7 @@ def queues(stack: str | None) -> Queues:
     """
     session, endpoint = (boto3.Session(), None) if stack else _laptop()
     found = session.client("cloudformation", endpoint_url=endpoint).describe_stacks(
-        StackName=stack or STACK_NAME
+        StackName=stack or LAPTOP_STACK
     )["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())}
     try:
@@ -57,20 +56,17 @@ def queues(stack: str | None) -> Queues:
             outputs["OrdersDeadLetterQueueUrl"],
         )
     except KeyError as missing:
-        fail(f"{stack or STACK_NAME}: no stack of Sluice, it has no output {missing}", MISUSED)
+        fail(f"{stack or LAPTOP_STACK}: no stack of Sluice, it has no output {missing}", MISUSED)
 
 
 def _laptop() -> tuple[boto3.Session, str]:
-    description = HOME.description
     try:
-        http = urlsplit(str(json.loads(description.read_text())["http"]))
+        http = urlsplit(str(json.loads(STACK.read_text())["http"]))
     except FileNotFoundError:
         fail("no stack: name one with --stack, or start one with `make up`", MISUSED)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        fail(f"{description}: does not describe a stack ({error!r})", MISUSED)
+        fail(f"{STACK}: does not describe a stack ({error!r})", MISUSED)
     session = boto3.Session(
-        aws_access_key_id=ministack.CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=ministack.CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        region_name=ministack.REGION,
+        aws_access_key_id=ANYTHING, aws_secret_access_key=ANYTHING, region_name=LAPTOP_REGION
     )
     return session, f"{http.scheme}://{http.netloc}"

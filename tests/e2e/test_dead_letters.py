@@ -29,7 +29,7 @@ def run(*arguments: str) -> int:
 @pytest.fixture(autouse=True)
 def described(stack: Stack, stack_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands find the tests' stack, not a developer's."""
-    monkeypatch.setattr("cli.aws.HOME", stack_home)
+    monkeypatch.setattr("cli.aws.STACK", stack_home.description)
 
 
 def test_an_order_that_was_given_up_is_brought_back_and_executed(

@@ -10,7 +10,6 @@ from moto import mock_aws
 
 from cli.app import main
 from cli.aws import Queues
-from local.home import Home
 from sluice.orders.message import encode
 from tests.builders import buy
 
@@ -99,10 +98,10 @@ def test_without_a_stack_the_way_to_one_is_told(
     description: str | None,
     complaint: str,
 ) -> None:
-    home = Home(tmp_path)
+    stack = tmp_path / "stack.json"
     if description is not None:
-        home.description.write_text(description)
-    monkeypatch.setattr("cli.aws.HOME", home)
+        stack.write_text(description)
+    monkeypatch.setattr("cli.aws.STACK", stack)
 
     assert run("list") == 2
     assert complaint in capsys.readouterr().err
