@@ -22,6 +22,7 @@ EACH = 2 * ORDERS
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "ROUNDS", 1)
     monkeypatch.setattr(accept, "ORDERS", ORDERS)
+    monkeypatch.setattr(accept, "WARM_ORDERS", ORDERS)
     monkeypatch.setattr(worker, "ORDERS", ORDERS)
 
 
