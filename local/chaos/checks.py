@@ -52,7 +52,7 @@ def promises_broken(posted: Sequence[Posted], stored: Orders) -> list[Violation]
 
 def _unsettled(posted: Sequence[Posted], _: Orders) -> Iterator[Broken]:
     for one in posted:
-        if one.gave_up:
+        if not one.settled:
             yield one.order_id, f"{one.planned.kind}, key {one.planned.key}"
 
 

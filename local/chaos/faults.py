@@ -21,6 +21,8 @@ from .scene import Scene
 
 DEATH_SECONDS: Final = 5
 """A killed process is gone at once; a machine under load takes its time to notice."""
+COLD_START_SECONDS: Final = 4
+"""So long a function's process may take to begin with its work."""
 
 WORKER, API = "WorkerFunction", "ApiFunction"
 """As `template.yaml` calls them; their deployed names begin with the stack's and this."""
@@ -113,10 +115,14 @@ def kill_valkey(seconds: float) -> Act:
 
 
 def kill_function(logical_id: str, at_most: int) -> Act:
-    """Processes of a function, in the middle of what each is doing."""
+    """Processes of a function, in the middle of what each is doing, as soon as there is one."""
 
     async def act(scene: Scene) -> int:
-        victims = list(islice(at_work(scene, logical_id), at_most))
+        def found() -> list[psutil.Process]:
+            return list(islice(at_work(scene, logical_id), at_most))
+
+        await asyncio.to_thread(until, lambda: bool(found()), COLD_START_SECONDS)
+        victims = found()
         for victim in victims:
             with suppress(psutil.NoSuchProcess):
                 victim.kill()

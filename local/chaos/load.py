@@ -61,14 +61,17 @@ Headers = Mapping[str, str]
 
 @dataclass(slots=True)
 class Posted:
-    """What a client knows of its order: the ids that it was told, and what it was promised."""
+    """What a client knows of its order: the ids that it was told, and what it was promised.
+
+    It is settled once every request of it got an answer that says what has become of it.
+    """
 
     planned: Planned
     order_ids: list[UUID] = field(default_factory=list)
     cancelled: bool = False
     refused: bool = False
     unexpected: list[str] = field(default_factory=list)
-    gave_up: bool = False
+    settled: bool = False
 
     @property
     def order_id(self) -> UUID | None:
@@ -105,14 +108,16 @@ class Again(Exception):
 class Clients:
     """All clients of a run; `posted` and `tally` grow while they work."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: float = PATIENCE_SECONDS) -> None:
+        """`patience` is in seconds: for how long a request is sent again."""
         self._url = url
+        self._patience = patience
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=CONNECTIONS),
             # Waiting for a free connection is the pace of the load, not a fault of the server.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=ANSWER_SECONDS),
         )
-        self.posted: list[Posted] = []
+        self.posted: Sequence[Posted] = ()
         self.tally: Counter[str] = Counter()
 
     async def __aenter__(self) -> Self:
@@ -126,35 +131,41 @@ class Clients:
     ) -> None:
         await self._session.close()
 
-    async def place_all(self, orders: Sequence[Planned], seconds: float) -> None:
-        """Begins one order after the other, evenly over `seconds`, and sees each one through."""
+    async def place_all(self, orders: Sequence[Planned], seconds: float, at_most: float) -> None:
+        """Begins one order after the other, evenly over `seconds`, and sees each one through.
+
+        What is not settled after `at_most` seconds is left so: the machine is too slow.
+        """
         clock = asyncio.get_running_loop().time
         began = clock()
-        async with asyncio.TaskGroup() as group:
-            for number, planned in enumerate(orders):
-                await asyncio.sleep(began + number * seconds / len(orders) - clock())
-                group.create_task(self._place(planned))
+        self.posted = [Posted(planned) for planned in orders]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(at_most), asyncio.TaskGroup() as group:
+                for number, posted in enumerate(self.posted):
+                    await asyncio.sleep(began + number * seconds / len(orders) - clock())
+                    group.create_task(self._place(posted))
 
-    async def _place(self, planned: Planned) -> None:
-        posted = Posted(planned)
-        self.posted.append(posted)
+    async def _place(self, posted: Posted) -> None:
+        with suppress(Again):
+            await self._see_through(posted)
+            posted.settled = True
+
+    async def _see_through(self, posted: Posted) -> None:
+        planned = posted.planned
         body = planned.body(datetime.now(UTC))
-        try:
-            if planned.kind is Kind.HASTY:
-                await self._hang_up(posted, body)
-            answer = await self._post(posted, body)
-            if answer.order_id is None:
-                self._refused(posted, answer)
-            elif planned.kind is Kind.CANCELLED:
-                await self._cancel(posted, answer.order_id)
-            elif planned.kind is Kind.TWICE:
-                await asyncio.sleep(planned.later)
-                await self._repeat(posted, body)
-            elif planned.kind is Kind.CONTRADICTED:
-                await asyncio.sleep(planned.later)
-                await self._contradict(posted)
-        except Again:
-            posted.gave_up = True
+        if planned.kind is Kind.HASTY:
+            await self._hang_up(posted, body)
+        answer = await self._post(posted, body)
+        if answer.order_id is None:
+            self._refused(posted, answer)
+        elif planned.kind is Kind.CANCELLED:
+            await self._cancel(posted, answer.order_id)
+        elif planned.kind is Kind.TWICE:
+            await asyncio.sleep(planned.later)
+            await self._repeat(posted, body)
+        elif planned.kind is Kind.CONTRADICTED:
+            await asyncio.sleep(planned.later)
+            await self._contradict(posted)
 
     async def warm_up(self) -> None:
         """Has the API serve all connections at once: a first crowd is no fault to be looked at."""
@@ -223,7 +234,7 @@ class Clients:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(Again),
             wait=pause,
-            stop=stop_after_delay(PATIENCE_SECONDS),
+            stop=stop_after_delay(self._patience),
             reraise=True,
         ):
             with attempt:

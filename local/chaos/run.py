@@ -26,6 +26,9 @@ from .timetable import POSTING_SECONDS, TIMETABLE
 LOOK_SECONDS: Final = 1.0
 """How often Postgres is asked how many orders are not final yet: seldom enough to be no load."""
 
+RECOVERY_SECONDS: Final = 60
+"""What is kept of a run on a slow machine: the sweeper comes once in it."""
+
 
 class Run:
     """What happens between the start of a stack and its end."""
@@ -48,7 +51,9 @@ class Run:
         self._began = began = time.monotonic()
         async with _beside(self._follower.listen()), _beside(self._tell()):
             _, happened = await asyncio.gather(
-                self._clients.place_all(orders, POSTING_SECONDS),
+                self._clients.place_all(
+                    orders, POSTING_SECONDS, finish_by - began - RECOVERY_SECONDS
+                ),
                 happen(TIMETABLE, self._scene, self._announce),
             )
             seconds["posting took"] = time.monotonic() - began

@@ -16,7 +16,7 @@ ONE, OTHER = uuid7(), uuid7()
 
 def posted(kind: Kind = Kind.PLAIN) -> Posted:
     """An order that was accepted as `ONE`."""
-    return Posted(next(order for order in plan(1000, 7) if order.kind is kind), [ONE])
+    return Posted(next(order for order in plan(1000, 7) if order.kind is kind), [ONE], settled=True)
 
 
 def stored(one: Posted, status: OrderStatus = OrderStatus.CONFIRMED) -> dict[UUID, Stored]:
@@ -43,7 +43,7 @@ def test_every_promise_has_a_name_of_its_own() -> None:
 
 def test_a_client_that_gave_up_is_named_by_its_key() -> None:
     one = posted()
-    one.gave_up = True
+    one.settled = False
 
     (violation,) = promises_broken([one], stored(one))
 
@@ -102,4 +102,4 @@ def test_another_body_than_the_first_is_noticed() -> None:
 
 
 def test_what_is_not_stored_at_all_is_for_the_invariants_to_say() -> None:
-    assert broken([posted(), Posted(posted().planned)], {}) == []
+    assert broken([posted(), Posted(posted().planned, settled=True)], {}) == []

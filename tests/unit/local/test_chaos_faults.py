@@ -30,6 +30,7 @@ from local.ports import HOST, Ports
 from local.processes import Part
 from local.settings import Settings
 from local.stack import Stack
+from local.waiting import until
 
 STARTING = "import time; time.sleep(60)"
 WORKING = "import socket, sys, time; s = socket.create_connection(sys.argv[1:]); time.sleep(60)"
@@ -157,10 +158,11 @@ def functions(scene: Scene) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
 
         children = {
             "working": child(WORKER, WORKING),
+            "busy": child(WORKER, WORKING),
             "starting": child(WORKER, STARTING),
             "other": child("SweeperFunction", WORKING),
         }
-        for _ in range(2):
+        for _ in range(3):
             stack.enter_context(server.accept()[0])
         yield children
 
@@ -168,19 +170,24 @@ def functions(scene: Scene) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
 async def test_only_processes_of_the_function_that_have_begun_to_work_are_killed(
     scene: Scene, functions: dict[str, subprocess.Popen[bytes]]
 ) -> None:
-    assert [process.pid for process in at_work(scene, WORKER)] == [functions["working"].pid]
+    both = [functions["working"], functions["busy"]]
+    found = {process.pid for process in at_work(scene, WORKER)}
+    assert found == {process.pid for process in both}
 
-    assert await kill_function(WORKER, 5)(scene) == 1
+    assert await kill_function(WORKER, 5)(scene) == 2
 
-    assert functions["working"].wait(5) == -9
+    assert [process.wait(5) for process in both] == [-9, -9]
     assert functions["starting"].poll() is functions["other"].poll() is None
 
 
 async def test_no_more_processes_are_killed_than_asked(
     scene: Scene, functions: dict[str, subprocess.Popen[bytes]]
 ) -> None:
-    assert await kill_function(WORKER, 0)(scene) == 0
-    assert functions["working"].poll() is None
+    assert await kill_function(WORKER, 1)(scene) == 1
+
+    both = (functions["working"], functions["busy"])
+    assert until(lambda: any(process.poll() is not None for process in both), 5)
+    assert not all(process.poll() is not None for process in both)
 
 
 def test_batches_lost_are_counted_from_what_the_emulator_says(scene: Scene) -> None:

@@ -10,7 +10,6 @@ import pytest
 from uuid_utils.compat import uuid7
 from websockets.asyncio.server import ServerConnection, serve
 
-from local.chaos import follower
 from local.chaos.follower import Follower
 from local.ports import HOST
 from local.waiting import until
@@ -23,12 +22,14 @@ def event(seq: int) -> str:
 
 
 async def hear(
-    speak: Callable[[ServerConnection], Coroutine[Any, Any, None]], enough: int
+    speak: Callable[[ServerConnection], Coroutine[Any, Any, None]],
+    enough: int,
+    silence: float = 5,
 ) -> Follower:
     """A listener to `speak` that has heard `enough` events."""
     async with serve(speak, HOST, 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        listener = Follower(f"ws://{HOST}:{port}")
+        listener = Follower(f"ws://{HOST}:{port}", silence, pause=0.01)
         listening = asyncio.create_task(listener.listen())
         assert await asyncio.to_thread(until, lambda: len(listener.seen) >= enough, 5)
         listening.cancel()
@@ -50,11 +51,7 @@ async def test_an_event_told_twice_is_heard_once() -> None:
 
 
 @pytest.mark.parametrize("drops", [True, False], ids=["dropped", "forgotten"])
-async def test_who_is_dropped_or_forgotten_connects_again(
-    monkeypatch: pytest.MonkeyPatch, drops: bool
-) -> None:
-    monkeypatch.setattr(follower, "SILENCE_SECONDS", 0.1)
-    monkeypatch.setattr(follower, "PAUSE_SECONDS", 0.01)
+async def test_who_is_dropped_or_forgotten_connects_again(drops: bool) -> None:
     seqs = iter(range(1, 100))
 
     async def speak(client: ServerConnection) -> None:
@@ -62,4 +59,4 @@ async def test_who_is_dropped_or_forgotten_connects_again(
         if not drops:
             await client.wait_closed()
 
-    assert (await hear(speak, 3)).connects >= 3
+    assert (await hear(speak, 3, silence=0.1)).connects >= 3

@@ -1,4 +1,5 @@
-"""Each invariant notices what it is there for, and nothing else does."""
+"""What Postgres is asked after a run: each invariant notices what it is there for, and nothing else
+does; and what came of the orders is counted."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +10,13 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from local import postgres, processes
+from local.chaos import ledger
+from local.chaos.checks import Stored
 from local.chaos.invariants import EXAMPLES, INVARIANTS, Violation, violation, violations
 from local.home import Home
 from local.ports import Ports
 from sluice.orders.migrate import migrate
+from sluice.orders.model import OrderStatus, Side
 from tests.builders import NOON, SOL, USDC
 
 pytestmark = pytest.mark.integration
@@ -196,3 +200,55 @@ def test_many_offenders_are_counted_and_a_few_named() -> None:
     assert violation("name", "sentence", ids) == Violation(
         "name", "sentence", EXAMPLES + 3, tuple(ids[:EXAMPLES])
     )
+
+
+def test_orders_are_unfinished_until_they_are_final_known_to_postgres_or_not(
+    migrated: str,
+) -> None:
+    with psycopg.connect(migrated) as connection:
+        connection.execute("SET session_replication_role = replica")
+        done, open_ = confirmed(connection), confirmed(connection)
+        connection.execute("UPDATE orders SET status = 'ROUTING' WHERE id = %s", [open_])
+        connection.commit()
+        try:
+            assert ledger.unfinished(migrated, []) == 1
+            assert ledger.unfinished(migrated, [done, open_]) == 1
+            assert ledger.unfinished(migrated, [done, uuid7(), uuid7()]) == 3
+        finally:
+            for table in ("fills", "order_events", "orders"):
+                connection.execute(f"DELETE FROM {table}")
+
+
+def test_while_postgres_is_away_nobody_knows_what_is_unfinished() -> None:
+    assert ledger.unfinished("postgresql://postgres@127.0.0.1:1/postgres", []) is None
+
+
+def test_what_came_of_the_orders_is_counted(connection: psycopg.Connection) -> None:
+    quick, slow, failed = (confirmed(connection) for _ in range(3))
+    connection.execute(
+        "UPDATE orders SET status = 'FAILED', reason = 'NO_ROUTE', fence = 2, attempts = 3 "
+        "WHERE id = %s",
+        [failed],
+    )
+    for order_id, seconds in ((quick, 1), (failed, 2), (slow, 9)):
+        connection.execute(
+            """UPDATE order_events SET recorded_at = %s + make_interval(secs => %s)
+               WHERE order_id = %s AND seq = 4""",
+            [NOON, seconds, order_id],
+        )
+
+    assert ledger.endings(connection) == [
+        ledger.Ending("CONFIRMED", None, 2),
+        ledger.Ending("FAILED", "NO_ROUTE", 1),
+    ]
+    assert ledger.effort(connection) == ledger.Effort(claimed_again=1, routed_again=1, conflicts=0)
+    took = ledger.times(connection)
+    assert took is not None
+    assert (took.p50, took.longest) == (2, 9)
+    assert 8 < took.p99 < 9
+    assert ledger.stored(connection)[quick] == Stored(OrderStatus.CONFIRMED, Side.BUY, USDC, 100)
+    assert {(slow, 1), (slow, 4), (failed, 2)} < ledger.events(connection)
+
+
+def test_nothing_took_no_time(connection: psycopg.Connection) -> None:
+    assert ledger.times(connection) is None

@@ -46,10 +46,16 @@ def api() -> Api:
 
 
 @pytest.fixture
-async def clients(api: Api) -> AsyncIterator[Clients]:
+async def server(api: Api) -> AsyncIterator[str]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", api.handle)
-    async with TestServer(app) as server, Clients(str(server.make_url("")).rstrip("/")) as clients:
+    async with TestServer(app) as server:
+        yield str(server.make_url("")).rstrip("/")
+
+
+@pytest.fixture
+async def clients(server: str) -> AsyncIterator[Clients]:
+    async with Clients(server) as clients:
         yield clients
 
 
@@ -64,7 +70,7 @@ def error(status: int, code: str = "", **headers: str) -> web.Response:
 
 
 async def place(clients: Clients, kind: Kind) -> load.Posted:
-    await clients.place_all([planned(kind)], seconds=0)
+    await clients.place_all([planned(kind)], seconds=0, at_most=10)
     (posted,) = clients.posted
     return posted
 
@@ -73,7 +79,7 @@ async def test_a_201_names_the_order(api: Api, clients: Clients) -> None:
     posted = await place(clients, Kind.PLAIN)
 
     assert posted.order_ids == list(api.orders.values())
-    assert (posted.gave_up, posted.unexpected) == (False, [])
+    assert (posted.settled, posted.unexpected) == (True, [])
     assert clients.tally[load.ACCEPTED] == 1
 
 
@@ -117,15 +123,21 @@ async def test_a_201_that_is_no_json_is_no_201(api: Api, clients: Clients) -> No
     assert (len(posted.order_ids), len(api.requests)) == (1, 2)
 
 
-async def test_a_client_gives_up_at_last(
-    api: Api, clients: Clients, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(load, "PATIENCE_SECONDS", 0)
+async def test_a_client_gives_up_at_last(api: Api, server: str) -> None:
     api.respond = lambda *_: error(503)
 
-    posted = await place(clients, Kind.PLAIN)
+    async with Clients(server, patience=0) as clients:
+        posted = await place(clients, Kind.PLAIN)
 
-    assert (posted.gave_up, posted.order_ids) == (True, [])
+    assert (posted.settled, posted.order_ids) == (False, [])
+
+
+async def test_what_takes_too_long_is_left_unsettled(api: Api, clients: Clients) -> None:
+    orders = [replace(planned(Kind.TWICE), later=60), planned(Kind.PLAIN)]
+
+    await clients.place_all(orders, seconds=120, at_most=0.3)
+
+    assert [(one.settled, len(one.order_ids)) for one in clients.posted] == [(False, 1), (False, 0)]
 
 
 async def test_a_second_post_under_the_key_is_kept_beside_the_first(
