@@ -14,7 +14,7 @@ from mangum.types import LambdaContext
 from sluice.config import ApiConfig, load
 from sluice.observability import logger
 
-from . import errors, markets, orders, placing, system
+from . import cancelling, errors, markets, orders, placing, system
 from .services import Services
 
 # Mangum runs on the thread's current loop; connections live on it from one invocation to the next.
@@ -34,6 +34,7 @@ def create_app(services: Callable[[], Services]) -> FastAPI:
     )
     app.include_router(placing.router(services))
     app.include_router(orders.router(services))
+    app.include_router(cancelling.router(services))
     app.include_router(markets.router(services))
     app.include_router(system.router(services))
     errors.install(app)

@@ -1,6 +1,7 @@
 """Reading a JSON body without losing a digit."""
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
@@ -8,7 +9,6 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from sluice.errors import ErrorCode
-from sluice.markets.catalog import Catalog
 
 from .errors import ApiError, FieldFault, faults_of, not_valid
 
@@ -18,11 +18,14 @@ MAX_BODY_BYTES = 64 * 1024
 _INT_DIGITS = 40
 
 
-async def parsed(request: Request, model: type[Model], catalog: Catalog) -> Model:
-    """The body as `model`; raises `ApiError` naming each faulty field."""
+async def parsed(request: Request, model: type[Model], context: Mapping[str, object]) -> Model:
+    """The body as `model`, which says what context it needs.
+
+    Raises `ApiError` naming each faulty field.
+    """
     body = await json_object(request)
     try:
-        return model.model_validate(body, context={"catalog": catalog})
+        return model.model_validate(body, context=dict(context))
     except ValidationError as error:
         raise not_valid(faults_of(error)) from error
 
@@ -37,7 +40,8 @@ async def json_object(request: Request) -> dict[str, Any]:
         raise ApiError(ErrorCode.PAYLOAD_TOO_LARGE, f"The body is over {MAX_BODY_BYTES} bytes.")
     try:
         content = json.loads(
-            body,
+            # As JSON is sent: left to itself, it would guess at other encodings, too.
+            body.decode(),
             parse_float=_real,
             parse_int=_integer,
             # NaN and Infinity are no JSON; let through, they are refused by the field they are in.

@@ -1,11 +1,39 @@
 """How routes tell OpenAPI what FastAPI cannot see."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
+from uuid import UUID
 
+from fastapi import Path
 from pydantic import BaseModel
 
 from .views import ErrorView
+
+OrderId = Annotated[UUID, Path(alias="id")]
+
+Headers = Mapping[str, dict[str, Any]]
+Responses = dict[int | str, dict[str, Any]]
+
+
+def _seconds(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "integer", "minimum": 0}}
+
+
+LOCATION: Headers = {"Location": {"description": "The order", "schema": {"type": "string"}}}
+REPLAYED: Headers = {
+    "Idempotent-Replayed": {
+        "description": "The order of this key was accepted before",
+        "schema": {"type": "string", "enum": ["true"]},
+    }
+}
+RATE_LIMIT: Headers = {
+    "RateLimit-Limit": _seconds("How many requests an account may make at once"),
+    "RateLimit-Remaining": _seconds("How many of them it may make right now"),
+    "RateLimit-Reset": _seconds("Seconds until it may make all of them again"),
+}
+_RETRY_AFTER: Headers = {"Retry-After": _seconds("Seconds")}
+_TRIED_AGAIN = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
 
 def body_of(model: type[BaseModel]) -> dict[str, Any]:
@@ -14,6 +42,17 @@ def body_of(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def errors(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """The errors that a route answers with."""
-    return {int(status): {"model": ErrorView} for status in statuses}
+def errors(*statuses: HTTPStatus, headers: Headers | None = None) -> Responses:
+    """The errors that a route answers with; `headers` are on each."""
+    return {
+        int(status): {
+            "model": ErrorView,
+            "headers": {**(headers or {}), **(_RETRY_AFTER if status in _TRIED_AGAIN else {})},
+        }
+        for status in statuses
+    }
+
+
+def with_headers(status: HTTPStatus, headers: Headers) -> Responses:
+    """The headers of the answer that is no error."""
+    return {int(status): {"headers": dict(headers)}}

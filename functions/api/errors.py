@@ -3,14 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from types import MappingProxyType
+from uuid import UUID
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
-from sluice.errors import DatabaseUnavailable, ErrorCode, QueueUnavailable, ValkeyUnavailable
+from sluice.errors import DatabaseUnavailable, ErrorCode, ValkeyUnavailable
 from sluice.observability import logger
 
 STATUS: Mapping[ErrorCode, HTTPStatus] = {
@@ -46,17 +49,23 @@ class FieldFault:
 class ApiError(Exception):
     """An error to be told to the client as it is."""
 
-    def __init__(self, code: ErrorCode, message: str, faults: tuple[FieldFault, ...] = ()) -> None:
+    def __init__(
+        self,
+        code: ErrorCode,
+        message: str,
+        faults: tuple[FieldFault, ...] = (),
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.faults = faults
+        self.headers = headers
 
 
 def install(app: FastAPI) -> None:
     """Has every error of `app` answered in the envelope."""
     app.exception_handler(ApiError)(_envelope)
-    app.exception_handler(QueueUnavailable)(_queue_unavailable)
     app.exception_handler(DatabaseUnavailable)(_database_unavailable)
     app.exception_handler(ValkeyUnavailable)(_valkey_unavailable)
     app.exception_handler(RequestValidationError)(_invalid)
@@ -78,19 +87,13 @@ async def _envelope(request: Request, error: ApiError) -> JSONResponse:
         "details": [{"field": f.field, "message": f.message} for f in error.faults],
         "requestId": request_id(request),
     }
-    return JSONResponse(content, status, headers=retry)
+    return JSONResponse(content, status, headers=retry | dict(error.headers))
 
 
 def request_id(request: Request) -> str:
     """API Gateway's id of the request, as its access log has it."""
     event = request.scope.get("aws.event", {})
     return str(event.get("requestContext", {}).get("requestId", ""))
-
-
-async def _queue_unavailable(request: Request, error: Exception) -> JSONResponse:
-    logger.error("queue unavailable", exc_info=error)
-    message = str(error)
-    return await _envelope(request, ApiError(ErrorCode.QUEUE_UNAVAILABLE, message))
 
 
 async def _database_unavailable(request: Request, error: Exception) -> JSONResponse:
@@ -106,16 +109,23 @@ async def _valkey_unavailable(request: Request, error: Exception) -> JSONRespons
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-    # FastAPI puts where it read a parameter in front of its name; the client knows.
-    faults = [_fault(fault["loc"][1:], fault["msg"]) for fault in error.errors()]
+    # FastAPI puts where it read a parameter in front of its name, and its place in a list behind.
+    faults = [_fault(fault["loc"][1:2], fault["msg"]) for fault in error.errors()]
     return await _envelope(request, not_valid(faults))
 
 
-def not_valid(faults: Sequence[FieldFault]) -> ApiError:
+def not_valid(
+    faults: Sequence[FieldFault], headers: Mapping[str, str] = MappingProxyType({})
+) -> ApiError:
     """The error that names each faulty field."""
     named = ", ".join(dict.fromkeys(fault.field for fault in faults))
     message = f"The request is not valid: {named}."
-    return ApiError(ErrorCode.VALIDATION_FAILED, message, tuple(faults))
+    return ApiError(ErrorCode.VALIDATION_FAILED, message, tuple(faults), headers)
+
+
+def no_order(order_id: UUID) -> ApiError:
+    """The error for an order that is unknown, or another account's."""
+    return ApiError(ErrorCode.NOT_FOUND, f"There is no order {order_id}.")
 
 
 def faults_of(error: ValidationError) -> list[FieldFault]:
@@ -129,9 +139,22 @@ def _fault(loc: tuple[int | str, ...], message: str) -> FieldFault:
 
 async def _http(request: Request, error: HTTPException) -> JSONResponse:
     code = _BY_STATUS.get(HTTPStatus(error.status_code), ErrorCode.INTERNAL)
-    return await _envelope(
-        request, ApiError(code, f"{request.method} {request.url.path}: {error.detail}")
-    )
+    message = f"{request.method} {request.url.path}: {error.detail}"
+    headers = dict(error.headers or {})
+    if code is ErrorCode.METHOD_NOT_ALLOWED:
+        # Starlette names those of the first route alone that has this path.
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return await _envelope(request, ApiError(code, message, headers=headers))
+
+
+def _methods(request: Request) -> set[str]:
+    """What the path of a request may be asked with."""
+    return {
+        method
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is Match.PARTIAL
+        for method in route.methods or ()
+    }
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

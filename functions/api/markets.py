@@ -8,8 +8,10 @@ from fastapi.responses import JSONResponse
 
 from sluice.orders.model import Side
 
+from . import limits
+from .account import account_of
 from .body import parsed
-from .documented import body_of, errors
+from .documented import RATE_LIMIT, body_of, errors, with_headers
 from .schemas import QuoteRequest
 from .services import Services
 from .views import MarketsView, RouteView, Success, answer
@@ -22,18 +24,29 @@ def router(services: Callable[[], Services]) -> APIRouter:
     @routes.post(
         "/api/quotes",
         response_model=Success[RouteView],
-        responses=errors(HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+        responses={
+            **with_headers(HTTPStatus.OK, RATE_LIMIT),
+            **errors(
+                HTTPStatus.BAD_REQUEST,
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                HTTPStatus.TOO_MANY_REQUESTS,
+                headers=RATE_LIMIT,
+            ),
+        },
         openapi_extra=body_of(QuoteRequest),
         summary="Every pool's quote and the best route, nothing stored",
     )
     async def quotes(request: Request) -> JSONResponse:
-        asked = await parsed(request, QuoteRequest, services().catalog)
+        asked = await parsed(request, QuoteRequest, {"catalog": services().catalog})
+        allowance = services().door.ask(account_of(request, services()))
+        limits.require(allowance)
         wanted, market = asked.wanted(), services().market
         snapshot = await market.snapshot(
             services().router.pairs(wanted), services().config.VENUE_TIMEOUT_MS / 1000
         )
         routed = services().router.route(wanted, snapshot)
-        return answer(Success(data=services().presenter.routed(wanted, Side(asked.side), routed)))
+        view = services().presenter.routed(wanted, Side(asked.side), routed)
+        return answer(Success(data=view), headers=limits.headers(allowance))
 
     @routes.get(
         "/api/markets", response_model=Success[MarketsView], summary="Tokens, pairs and pools"

@@ -8,26 +8,17 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
-from sluice.errors import ErrorCode
 from sluice.orders.model import OrderTerms
-from sluice.orders.port import Wish
 
 from .account import account_of
-from .documented import errors
-from .errors import ApiError, FieldFault, not_valid
+from .documented import OrderId, errors
+from .errors import FieldFault, no_order, not_valid
 from .services import Services
-from .views import (
-    OrdersView,
-    OrderView,
-    Success,
-    TimelineView,
-    answer,
-)
-
-OrderId = Annotated[UUID, Path(alias="id")]
+from .views import OrdersView, OrderView, Success, TimelineView, answer
+from .wishes import OrdersQuery
 
 
 def router(services: Callable[[], Services]) -> APIRouter:
@@ -40,20 +31,16 @@ def router(services: Callable[[], Services]) -> APIRouter:
         responses=errors(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
         summary="Orders, newest first",
     )
-    async def orders(
-        request: Request,
-        limit: Annotated[int, Query(ge=1, le=100)] = 20,
-        cursor: Annotated[str | None, Query(max_length=200)] = None,
-    ) -> JSONResponse:
-        if unknown := request.query_params.keys() - {"limit", "cursor"}:
-            raise not_valid([FieldFault(name, "is no parameter") for name in sorted(unknown)])
-        before = None if cursor is None else _before(cursor)
+    async def orders(request: Request, query: Annotated[OrdersQuery, Query()]) -> JSONResponse:
+        before = None if query.cursor is None else _before(query.cursor)
+        wish = query.wish(services().catalog)
         account = account_of(request, services())
-        rows, _ = await services().store.orders(account, Wish(), limit, before)
-        last = rows[-1] if len(rows) == limit else None
+        rows, total = await services().store.orders(account, wish, query.limit, before)
+        last = rows[-1] if len(rows) == query.limit else None
         page = OrdersView(
             orders=[services().presenter.order(row) for row in rows],
             cursor=None if last is None else _cursor(last["accepted_at"], last["id"]),
+            total=total,
         )
         return answer(Success(data=page))
 
@@ -70,9 +57,7 @@ def router(services: Callable[[], Services]) -> APIRouter:
         row = await services().store.order(account, order_id)
         if row is not None:
             return answer(Success(data=services().presenter.order(row)))
-        return answer(
-            Success(data=services().presenter.accepted(await _waiting(account, order_id)))
-        )
+        return answer(Success(data=services().presenter.accepted(_waiting(account, order_id))))
 
     @routes.get(
         "/api/orders/{id}/events",
@@ -86,15 +71,13 @@ def router(services: Callable[[], Services]) -> APIRouter:
         account = account_of(request, services())
         timeline = await services().store.timeline(account, order_id)
         if timeline is None:
-            return answer(
-                Success(data=services().presenter.waiting(await _waiting(account, order_id)))
-            )
+            return answer(Success(data=services().presenter.waiting(_waiting(account, order_id))))
         return answer(Success(data=services().presenter.timeline(*timeline)))
 
-    async def _waiting(account: str, order_id: UUID) -> OrderTerms:
-        terms = await services().accepted.find(account, order_id)
+    def _waiting(account: str, order_id: UUID) -> OrderTerms:
+        terms = services().accepted.find(account, order_id)
         if terms is None:
-            raise ApiError(ErrorCode.NOT_FOUND, f"There is no order {order_id}.")
+            raise no_order(order_id)
         return terms
 
     return routes

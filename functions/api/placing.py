@@ -1,4 +1,4 @@
-"""Placing an order: validated, queued, remembered; Postgres is left alone."""
+"""Placing an order: let in, queued, remembered; Postgres is left alone."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -6,15 +6,19 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from uuid_utils.compat import uuid7
 
+from sluice.errors import ErrorCode, QueueUnavailable
 from sluice.observability import logger
-from sluice.orders.model import OrderStatus
+from sluice.orders.identity import keyed_order_id, new_order_id
+from sluice.orders.model import OrderStatus, OrderTerms
+from sluice.streaming.door import Seen
 
+from . import keys, limits
 from .account import account_of
 from .body import parsed
-from .documented import body_of, errors
-from .schemas import ExecuteOrder
+from .documented import LOCATION, RATE_LIMIT, REPLAYED, body_of, errors, with_headers
+from .errors import ApiError, FieldFault, not_valid
+from .schemas import PAST, ExecuteOrder
 from .services import Services
 from .views import AcceptedView, Success, answer
 
@@ -27,28 +31,80 @@ def router(services: Callable[[], Services]) -> APIRouter:
         "/api/orders/execute",
         status_code=HTTPStatus.CREATED,
         response_model=Success[AcceptedView],
-        responses=errors(
-            HTTPStatus.BAD_REQUEST,
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            HTTPStatus.SERVICE_UNAVAILABLE,
-        ),
-        openapi_extra=body_of(ExecuteOrder),
+        responses={
+            **with_headers(HTTPStatus.CREATED, {**LOCATION, **REPLAYED, **RATE_LIMIT}),
+            **errors(
+                HTTPStatus.BAD_REQUEST,
+                HTTPStatus.CONFLICT,
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                HTTPStatus.TOO_MANY_REQUESTS,
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                headers=RATE_LIMIT,
+            ),
+        },
+        openapi_extra=body_of(ExecuteOrder) | {"parameters": [keys.PARAMETER]},
         summary="Place a market order",
     )
     async def execute(request: Request) -> JSONResponse:
-        order = await parsed(request, ExecuteOrder, services().catalog)
-        terms = order.terms(uuid7(), account_of(request, services()), datetime.now(UTC))
+        now = datetime.now(UTC)
+        key = keys.key_of(request)
+        # Of a request that is made again, the time may have passed meanwhile: see `_require_time`.
+        context = {"catalog": services().catalog, "now": now, "past": key is not None}
+        order = await parsed(request, ExecuteOrder, context)
+        account = account_of(request, services())
+        order_id = new_order_id() if key is None else keyed_order_id(account, key)
+        terms = order.terms(order_id, account, now)
         logger.append_keys(order_id=str(terms.id))
-        # Blocking: an invocation serves one request, there is nothing to do meanwhile. Queued
-        # first: an order that was remembered but not queued would stay PENDING for ever.
-        services().queue.send(terms)
-        await services().accepted.remember(terms)
+        # Blocking, all of it: an invocation serves one request, there is nothing to do meanwhile.
+        headers = _placed(services(), terms, keyed=key is not None)
         accepted = AcceptedView(order_id=terms.id, status=OrderStatus.PENDING)
         message = "Order accepted: follow it by its id or over the WebSocket."
         return answer(
             Success(message=message, data=accepted),
             HTTPStatus.CREATED,
-            {"Location": f"/api/orders/{terms.id}"},
+            {"Location": f"/api/orders/{terms.id}", **headers},
         )
 
     return routes
+
+
+def _placed(services: Services, terms: OrderTerms, *, keyed: bool) -> dict[str, str]:
+    """Places the order, unless it was placed before; the headers that say so.
+
+    Raises `ApiError`.
+    """
+    door = services.door
+    entry = door.keyed_order(terms) if keyed else door.order(terms)
+    limits.require(entry.allowance)
+    headers = limits.headers(entry.allowance)
+    if entry.seen is Seen.OTHER:
+        message = f"This {keys.HEADER} is that of another order: {terms.id}."
+        raise ApiError(ErrorCode.IDEMPOTENCY_CONFLICT, message, headers=headers)
+    if entry.seen is Seen.ACCEPTED:
+        return headers | {"Idempotent-Replayed": "true"}
+    new = entry.seen is Seen.NEW
+    if new and terms.expired(terms.accepted_at):
+        door.give_back(terms)
+        raise not_valid([FieldFault("expiresAt", PAST)], headers)
+    # Queued before it is remembered: the other way round it could stay PENDING for ever. If it was
+    # queued before, a second message of the same order does no harm.
+    try:
+        services.queue.send(terms)
+    except QueueUnavailable as error:
+        logger.error("queue unavailable", exc_info=error)
+        if keyed and new and error.not_taken:
+            door.give_back(terms)
+        raise ApiError(
+            ErrorCode.QUEUE_UNAVAILABLE, _advice(error, keyed), headers=headers
+        ) from error
+    services.accepted.remember(terms)
+    return headers
+
+
+def _advice(error: QueueUnavailable, keyed: bool) -> str:
+    if error.not_taken or not keyed:
+        return str(error)
+    return (
+        "The queue did not say whether it took the order. Send the same request again, under the "
+        f"same {keys.HEADER}: it stays one order."
+    )

@@ -12,6 +12,8 @@ from sluice.markets.catalog import Catalog
 from sluice.orders.model import OrderStatus, OrderTerms, Side, SwapMode, execution_price
 
 from .views import (
+    AttemptView,
+    ConflictView,
     EventView,
     FeeView,
     FillView,
@@ -43,7 +45,6 @@ class Presenter:
     def accepted(self, terms: OrderTerms) -> OrderView:
         """An order that no worker has claimed yet."""
         return OrderView(
-            order_id=terms.id,
             status=OrderStatus.PENDING,
             seq=1,
             created_at=terms.accepted_at,
@@ -54,7 +55,6 @@ class Presenter:
     def order(self, row: Row) -> OrderView:
         """A row of `orders`, with its fills if it has them."""
         return OrderView(
-            order_id=row["id"],
             status=row["status"],
             seq=row["seq"],
             venue=row["venue"],
@@ -63,6 +63,7 @@ class Presenter:
             amount_out=self._maybe(row["token_out"], row["amount_out"]),
             execution_price=_plain(row["execution_price"]),
             reason=row["reason"],
+            attempts=row["attempts"],
             created_at=row["accepted_at"],
             updated_at=row["updated_at"],
             fills=[self._fill(fill) for fill in row.get("fills", ())],
@@ -74,19 +75,33 @@ class Presenter:
         pending = EventView(seq=1, status=OrderStatus.PENDING, at=terms.accepted_at)
         return TimelineView(order_id=terms.id, events=[pending], quotes=[])
 
-    def timeline(self, order: Row, events: list[Row], quotes: list[Row]) -> TimelineView:
-        """An order's events and every quote behind its route, hop by hop, the best first."""
+    def timeline(
+        self, order: Row, events: list[Row], quotes: list[Row], conflicts: list[Row]
+    ) -> TimelineView:
+        """An order's events, and every quote behind its routings, hop by hop, the best first.
+
+        And what else was asked for under its key.
+        """
         ends = order["token_in"], order["token_out"]
+        fences = sorted({quote["fence"] for quote in quotes})
+        attempts = {fence: number for number, fence in enumerate(fences, 1)}
         return TimelineView(
             order_id=order["id"],
             events=[self._event(event, *ends) for event in events],
-            quotes=[self._quote(quote) for quote in quotes],
+            quotes=[
+                AttemptView(attempt=attempts[quote["fence"]], **self._quote(quote))
+                for quote in quotes
+            ],
+            conflicts=[
+                ConflictView(at=conflict["accepted_at"], **self._terms(conflict["terms"]))
+                for conflict in conflicts
+            ],
         )
 
     def routed(self, wanted: "Wanted", side: Side, routed: "Routed") -> RouteView:
         """What routing came to, nothing stored."""
         route = routed.route
-        quotes = [self._quote(asdict(quote)) for quote in routed.quotes]
+        quotes = [QuoteView(**self._quote(asdict(quote))) for quote in routed.quotes]
         ends: dict[str, Any] = {
             "token_in": self._symbol(wanted.token_in),
             "token_out": self._symbol(wanted.token_out),
@@ -120,7 +135,9 @@ class Presenter:
     def _terms(self, terms: Row) -> dict[str, Any]:
         exact_in = terms["swap_mode"] == SwapMode.EXACT_IN
         fixed = terms["token_in"] if exact_in else terms["token_out"]
+        limit_price = terms["limit_price"]
         return {
+            "order_id": terms["id"],
             "type": terms["type"],
             "side": terms["side"],
             "token_in": self._symbol(terms["token_in"]),
@@ -129,8 +146,9 @@ class Presenter:
             "amount": self._amount(fixed, terms["amount"]),
             "slippage_bps": terms["slippage_bps"],
             "max_splits": terms["max_splits"],
-            "limit_price": _plain(terms["limit_price"]),
+            "limit_price": None if limit_price is None else _plain(Decimal(limit_price)),
             "min_amount_out": self._maybe(terms["token_out"], terms["min_amount_out"]),
+            "expires_at": terms["expires_at"],
         }
 
     def _event(self, row: Row, mint_in: str, mint_out: str) -> EventView:
@@ -155,24 +173,24 @@ class Presenter:
             reference=fill["reference"],
         )
 
-    def _quote(self, quote: Row) -> QuoteView:
+    def _quote(self, quote: Row) -> dict[str, Any]:
         mint_in, mint_out = quote["token_in"], quote["token_out"]
         impact = quote["impact_ppm"]
-        return QuoteView(
-            venue=quote["venue"],
-            pool=quote["pool"],
-            hop=quote["hop"],
-            token_in=self._symbol(mint_in),
-            token_out=self._symbol(mint_out),
-            slot=quote["slot"],
-            amount_in=self._maybe(mint_in, quote["amount_in"]),
-            amount_out=self._maybe(mint_out, quote["amount_out"]),
-            leg_in=self._maybe(mint_in, quote["leg_in"]),
-            leg_out=self._maybe(mint_out, quote["leg_out"]),
-            fees=[self._fee(fee) for fee in quote["fees"]],
-            impact_bps=None if impact is None else _bps(impact),
-            error=quote["error"],
-        )
+        return {
+            "venue": quote["venue"],
+            "pool": quote["pool"],
+            "hop": quote["hop"],
+            "token_in": self._symbol(mint_in),
+            "token_out": self._symbol(mint_out),
+            "slot": quote["slot"],
+            "amount_in": self._maybe(mint_in, quote["amount_in"]),
+            "amount_out": self._maybe(mint_out, quote["amount_out"]),
+            "leg_in": self._maybe(mint_in, quote["leg_in"]),
+            "leg_out": self._maybe(mint_out, quote["leg_out"]),
+            "fees": [self._fee(fee) for fee in quote["fees"]],
+            "impact_bps": None if impact is None else _bps(impact),
+            "error": quote["error"],
+        }
 
     def _hop(self, hop: "Hop") -> HopView:
         return HopView(

@@ -1,7 +1,7 @@
 """What clients send: parsed at the door, into tokens and exact amounts."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
@@ -31,13 +31,18 @@ from sluice.orders.model import (
     price_fits,
 )
 
+from .moments import EXAMPLE, moment
+
 if TYPE_CHECKING:
     from sluice.routing.route import Wanted
 
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
+_MORE_THAN_ZERO = r"^([0-9]*[1-9][0-9]*(\.[0-9]+)?|[0-9]+\.[0-9]*[1-9][0-9]*)$"
 _MAX_AMOUNT_LENGTH = 100
 
 MAX_SPLITS = 5
+MAX_AHEAD = timedelta(days=7)
+PAST = "must be in the future"
 
 
 def _listed(name: object, info: ValidationInfo) -> Token:
@@ -60,11 +65,13 @@ def _exact(amount: object) -> Decimal:
     raise ValueError('must be a number or a decimal string such as "0.25"')
 
 
-ListedToken = Annotated[
-    Token,
-    BeforeValidator(_listed),
-    WithJsonSchema({"type": "string", "description": "Symbol or mint address", "example": "USDC"}),
-]
+def _token_like(example: str) -> WithJsonSchema:
+    return WithJsonSchema(
+        {"type": "string", "description": "Symbol or mint address", "example": example}
+    )
+
+
+ListedToken = Annotated[Token, BeforeValidator(_listed)]
 
 
 def _number(description: str, example: int) -> JsonDict:
@@ -72,7 +79,7 @@ def _number(description: str, example: int) -> JsonDict:
     return {
         "anyOf": [
             {"type": "number", "exclusiveMinimum": 0},
-            {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"},
+            {"type": "string", "pattern": _MORE_THAN_ZERO},
         ],
         "description": description,
         "example": example,
@@ -101,6 +108,31 @@ LimitPrice = Annotated[
 ]
 
 
+def _ahead(text: object, info: ValidationInfo) -> datetime:
+    at = moment(text)
+    context = info.context or {}
+    now: datetime = context["now"]
+    if at <= now and not context["past"]:
+        raise ValueError(PAST)
+    if at > now + MAX_AHEAD:
+        raise ValueError(f"must be at most {MAX_AHEAD.days} days ahead")
+    return at
+
+
+Expiry = Annotated[
+    datetime,
+    BeforeValidator(_ahead),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "description": f"From then on it is not executed; at most {MAX_AHEAD.days} days ahead",
+            "example": EXAMPLE,
+        }
+    ),
+]
+
+
 class QuoteRequest(BaseModel):
     """`POST /api/quotes`. Validate it with the catalog as context: {"catalog": ...}."""
 
@@ -109,8 +141,8 @@ class QuoteRequest(BaseModel):
     )
 
     side: Literal["BUY", "SELL"]
-    token_in: ListedToken
-    token_out: ListedToken
+    token_in: Annotated[ListedToken, _token_like("USDC")]
+    token_out: Annotated[ListedToken, _token_like("SOL")]
     swap_mode: Literal["EXACT_IN", "EXACT_OUT"] = "EXACT_IN"
     amount: Amount
     max_splits: Annotated[int, Field(ge=1, le=MAX_SPLITS, strict=True)] = DEFAULT_MAX_SPLITS
@@ -149,12 +181,16 @@ class QuoteRequest(BaseModel):
 
 
 class ExecuteOrder(QuoteRequest):
-    """`POST /api/orders/execute`; validated likewise."""
+    """`POST /api/orders/execute`.
+
+    Its context also holds "now", and "past": whether `expires_at` may have passed already.
+    """
 
     type: Literal["MARKET"]
     slippage_bps: Annotated[int, Field(ge=0, le=10_000, strict=True)] = DEFAULT_SLIPPAGE_BPS
     limit_price: LimitPrice | None = None
     min_amount_out: Amount | None = None
+    expires_at: Expiry | None = None
 
     @field_validator("min_amount_out")
     @classmethod
@@ -182,6 +218,7 @@ class ExecuteOrder(QuoteRequest):
             self.max_splits,
             self.limit_price,
             None if minimum is None else self.token_out.base_units(minimum),
+            self.expires_at,
         )
 
 

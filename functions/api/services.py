@@ -8,7 +8,9 @@ from sluice.config import ApiConfig
 from sluice.markets.catalog import Catalog, catalog
 from sluice.orders.queue import SqsOrderQueue
 from sluice.streaming.accepted import AcceptedOrders
-from sluice.streaming.valkey import Valkey, connect
+from sluice.streaming.door import Door
+from sluice.streaming.publish import ValkeyPublisher
+from sluice.streaming.valkey import BlockingValkey, Valkey, connect, connect_blocking
 
 from .presenter import Presenter
 
@@ -38,8 +40,21 @@ class Services:
         return connect(self.config.VALKEY_URL)
 
     @cached_property
+    def blocking_valkey(self) -> BlockingValkey:
+        return connect_blocking(self.config.VALKEY_URL)
+
+    @cached_property
+    def door(self) -> Door:
+        config = self.config
+        return Door(self.blocking_valkey, config.RATE_LIMIT_PER_SECOND, config.RATE_LIMIT_BURST)
+
+    @cached_property
     def accepted(self) -> AcceptedOrders:
-        return AcceptedOrders(self.valkey)
+        return AcceptedOrders(self.blocking_valkey)
+
+    @cached_property
+    def publisher(self) -> ValkeyPublisher:
+        return ValkeyPublisher(self.valkey)
 
     @cached_property
     def presenter(self) -> Presenter:

@@ -83,7 +83,9 @@ class FillView(View):
     reference: str
 
 
-class OrderView(View):
+class TermsView(View):
+    """What was asked for."""
+
     order_id: UUID
     type: str
     side: str
@@ -95,6 +97,10 @@ class OrderView(View):
     max_splits: int
     limit_price: str | None = None
     min_amount_out: str | None = None
+    expires_at: datetime | None = None
+
+
+class OrderView(TermsView):
     status: OrderStatus
     seq: int
     venue: str | None = None
@@ -103,6 +109,8 @@ class OrderView(View):
     amount_out: str | None = None
     execution_price: str | None = None
     reason: FailReason | None = None
+    attempts: int = 0
+    """How often it was routed in vain."""
     created_at: datetime
     updated_at: datetime
     fills: list[FillView] = []
@@ -119,6 +127,8 @@ class OrdersView(View):
     orders: list[OrderView]
     cursor: str | None
     """Ask for what comes next with it; None on the last page."""
+    total: int
+    """Of all pages."""
 
 
 class QuoteView(View):
@@ -137,6 +147,18 @@ class QuoteView(View):
     fees: list[FeeView]
     impact_bps: str | None
     error: str | None
+
+
+class AttemptView(QuoteView):
+    """A quote of the order's first, second... routing."""
+
+    attempt: int
+
+
+class ConflictView(TermsView):
+    """What was asked for under the key of this order, and refused."""
+
+    at: datetime
 
 
 class LegView(View):
@@ -195,7 +217,8 @@ class MarketsView(View):
 class TimelineView(View):
     order_id: UUID
     events: list[EventView]
-    quotes: list[QuoteView]
+    quotes: list[AttemptView]
+    conflicts: list[ConflictView] = []
 
 
 class CheckView(View):

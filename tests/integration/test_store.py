@@ -133,7 +133,7 @@ async def test_recording_stores_events_quotes_and_fills_of_the_whole_batch(
     assert [int(fill["amount_in"]) for fill in row["fills"]] == [good.terms.amount]
     timeline = await store.timeline("alice", good.terms.id)
     assert timeline is not None
-    _, events, quotes = timeline
+    _, events, quotes, _ = timeline
     assert [(e["seq"], e["status"]) for e in events] == [
         (1, "PENDING"),
         (2, "ROUTING"),

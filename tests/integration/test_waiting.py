@@ -10,7 +10,7 @@ from sluice.errors import ValkeyUnavailable
 from sluice.orders.model import OrderEvent, OrderStatus, OrderTerms
 from sluice.streaming.accepted import FIRST_LOOK, AcceptedOrders, WaitingOrders
 from sluice.streaming.publish import ValkeyPublisher
-from sluice.streaming.valkey import ACCEPTED, WAITING, Valkey, connect
+from sluice.streaming.valkey import ACCEPTED, WAITING, Valkey, connect, connect_blocking
 from tests.builders import NOON, buy
 
 pytestmark = pytest.mark.integration
@@ -24,9 +24,9 @@ def waiting(client: Valkey) -> WaitingOrders:
     return WaitingOrders(client)
 
 
-async def accept(client: Valkey, *orders: OrderTerms) -> None:
+def accept(url: str, *orders: OrderTerms) -> None:
     for order in orders:
-        await AcceptedOrders(client).remember(order)
+        AcceptedOrders(connect_blocking(url)).remember(order)
 
 
 def ids(orders: list[OrderTerms]) -> list[UUID]:
@@ -34,29 +34,29 @@ def ids(orders: list[OrderTerms]) -> list[UUID]:
 
 
 async def test_an_accepted_order_is_looked_for_after_a_while_not_before(
-    client: Valkey, waiting: WaitingOrders
+    client: Valkey, valkey_server: str, waiting: WaitingOrders
 ) -> None:
     order = replace(buy(), expires_at=NOON + timedelta(hours=1))
-    await accept(client, order)
+    accept(valkey_server, order)
 
     assert await waiting.due(DUE - MOMENT, 10) == []
     assert await waiting.due(DUE, 10) == [order]
 
 
 async def test_the_longest_due_come_first_and_no_more_than_asked(
-    client: Valkey, waiting: WaitingOrders
+    client: Valkey, valkey_server: str, waiting: WaitingOrders
 ) -> None:
     orders = [buy(accepted_at=NOON - timedelta(seconds=n)) for n in range(5)]
-    await accept(client, *orders)
+    accept(valkey_server, *orders)
 
     assert ids(await waiting.due(DUE, 2)) == ids(orders[:2:-1])
 
 
 async def test_an_order_is_looked_at_again_after_twice_its_age(
-    client: Valkey, waiting: WaitingOrders
+    client: Valkey, valkey_server: str, waiting: WaitingOrders
 ) -> None:
     order = buy()
-    await accept(client, order)
+    accept(valkey_server, order)
 
     await waiting.later([order], DUE)
 
@@ -65,10 +65,10 @@ async def test_an_order_is_looked_at_again_after_twice_its_age(
 
 
 async def test_what_is_known_is_never_looked_for_again(
-    client: Valkey, waiting: WaitingOrders
+    client: Valkey, valkey_server: str, waiting: WaitingOrders
 ) -> None:
     known, lost = buy(), buy()
-    await accept(client, known, lost)
+    accept(valkey_server, known, lost)
 
     await waiting.known([known.id])
     await waiting.later([known], DUE)
@@ -79,10 +79,10 @@ async def test_what_is_known_is_never_looked_for_again(
 
 
 async def test_an_order_whose_entry_is_gone_or_broken_is_dropped(
-    client: Valkey, waiting: WaitingOrders
+    client: Valkey, valkey_server: str, waiting: WaitingOrders
 ) -> None:
     gone, broken, whole = buy(), buy(), buy()
-    await accept(client, gone, broken, whole)
+    accept(valkey_server, gone, broken, whole)
     await client.delete(ACCEPTED.format(order_id=gone.id))
     await client.set(ACCEPTED.format(order_id=broken.id), "no order")
 
@@ -91,10 +91,10 @@ async def test_an_order_whose_entry_is_gone_or_broken_is_dropped(
 
 
 async def test_whoever_is_told_of_is_waited_for_no_more(
-    client: Valkey, waiting: WaitingOrders
+    client: Valkey, valkey_server: str, waiting: WaitingOrders
 ) -> None:
     told, moved = buy(), buy()
-    await accept(client, told, moved)
+    accept(valkey_server, told, moved)
 
     await ValkeyPublisher(client).publish(
         [
@@ -108,13 +108,13 @@ async def test_whoever_is_told_of_is_waited_for_no_more(
 
 
 async def test_without_valkey_nothing_is_due_and_reading_says_so() -> None:
-    client = connect("redis://127.0.0.1:1")
-    waiting = WaitingOrders(client)
+    nowhere = "redis://127.0.0.1:1"
+    waiting = WaitingOrders(connect(nowhere))
 
-    await accept(client, buy())
+    accept(nowhere, buy())
     await waiting.later([buy()], NOON)
     await waiting.known([buy().id])
 
     assert await waiting.due(DUE, 10) == []
     with pytest.raises(ValkeyUnavailable):
-        await AcceptedOrders(client).find("alice", buy().id)
+        AcceptedOrders(connect_blocking(nowhere)).find("alice", buy().id)

@@ -41,6 +41,10 @@ class ApiConfig(_Environment):
     MARKETS: str = "mainnet"
     ACCOUNT: str = "local"
     """The account of every caller until an authorizer names one."""
+    RATE_LIMIT_PER_SECOND: int = Field(default=50, ge=0, le=10_000)
+    """Orders and quotes that an account may ask for, on average; 0 is no limit."""
+    RATE_LIMIT_BURST: int = Field(default=100, ge=1, le=1_000_000)
+    """And how many at once."""
     VENUE_TIMEOUT_MS: int = Field(default=1500, gt=0)
     LEG_COST_LAMPORTS: int = Field(default=5000, ge=0)
 

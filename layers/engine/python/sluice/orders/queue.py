@@ -54,7 +54,8 @@ class SqsOrderQueue:
         except (BotoCoreError, ClientError) as error:
             if _not_taken(error):
                 raise QueueUnavailable(
-                    "The order was not accepted: the queue does not answer. Try again."
+                    "The order was not accepted: the queue does not answer. Try again.",
+                    not_taken=True,
                 ) from error
             raise QueueUnavailable(
                 f"The queue did not say whether it took order {terms.id}. Look for the order by "

@@ -175,8 +175,11 @@ class PostgresStore:
 
     async def timeline(
         self, account: str, order_id: UUID
-    ) -> tuple[Row, list[Row], list[Row]] | None:
-        """The order, its events and its quotes, or None if the account has none of that id."""
+    ) -> tuple[Row, list[Row], list[Row], list[Row]] | None:
+        """The order, its events, its quotes, and what else was asked for under its key.
+
+        None if the account has no order of that id.
+        """
         key = {"id": order_id, "account": account}
         async with self._transaction() as connection:
             order = await connection.execute(
@@ -190,10 +193,22 @@ class PostgresStore:
                    ORDER BY fence, hop, amount_out DESC NULLS LAST, pool""",
                 key,
             )
+            conflicts = await connection.execute(
+                # The price as text: readers of JSON make floats of its numbers.
+                """SELECT accepted_at, terms || jsonb_build_object(
+                       'limit_price', terms ->> 'limit_price') AS terms
+                   FROM conflicts WHERE order_id = %(id)s ORDER BY accepted_at""",
+                key,
+            )
         found = await order.fetchone()
         if found is None:
             return None
-        return found, list(await events.fetchall()), list(await quotes.fetchall())
+        return (
+            found,
+            list(await events.fetchall()),
+            list(await quotes.fetchall()),
+            list(await conflicts.fetchall()),
+        )
 
     async def events_since(
         self, since: datetime, accounts: Iterable[str]

@@ -11,7 +11,7 @@ from sluice.observability import logger
 from sluice.orders.message import MessageInvalid, decode, encode
 from sluice.orders.model import OrderTerms
 
-from .valkey import ACCEPTED, WAITING, Valkey
+from .valkey import ACCEPTED, WAITING, BlockingValkey, Valkey
 
 KEPT_SECONDS = 24 * 3600
 """Much longer than an order waits for a worker, unless workers are down."""
@@ -22,26 +22,26 @@ FIRST_LOOK = timedelta(seconds=180)
 class AcceptedOrders:
     """A cache, not a store: an order that it forgot still is in the queue."""
 
-    def __init__(self, valkey: Valkey) -> None:
+    def __init__(self, valkey: BlockingValkey) -> None:
         self._valkey = valkey
 
-    async def remember(self, terms: OrderTerms) -> None:
+    def remember(self, terms: OrderTerms) -> None:
         """Never raises: the order is queued already, and the client must be told so."""
         pipeline = self._valkey.pipeline(transaction=False)
         pipeline.set(ACCEPTED.format(order_id=terms.id), encode(terms), ex=KEPT_SECONDS)
         pipeline.zadd(WAITING, {str(terms.id): _unix_ms(terms.accepted_at + FIRST_LOOK)})
         try:
-            await pipeline.execute()
+            pipeline.execute()
         except (RedisError, OSError) as error:
             logger.warning("accepted order not remembered", exc_info=error)
 
-    async def find(self, account: str, order_id: UUID) -> OrderTerms | None:
+    def find(self, account: str, order_id: UUID) -> OrderTerms | None:
         """The account's order if it was accepted lately, or None.
 
         Raises `ValkeyUnavailable`.
         """
         try:
-            body = await self._valkey.get(ACCEPTED.format(order_id=order_id))
+            body = self._valkey.get(ACCEPTED.format(order_id=order_id))
         except (RedisError, OSError) as error:
             raise ValkeyUnavailable(str(error)) from error
         terms = None if body is None else _decoded(order_id, body)

@@ -1,0 +1,56 @@
+"""Cancelling an order that no worker has claimed."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from sluice.errors import ErrorCode, ValkeyUnavailable
+from sluice.observability import logger
+from sluice.orders.model import OrderStatus
+
+from .account import account_of
+from .documented import OrderId, errors
+from .errors import ApiError, FieldFault, no_order
+from .services import Services
+from .views import OrderView, Success, answer
+
+
+def router(services: Callable[[], Services]) -> APIRouter:
+    """The route; `services` gives the process's services when a request needs them."""
+    routes = APIRouter()
+
+    @routes.delete(
+        "/api/orders/{id}",
+        response_model=Success[OrderView],
+        responses=errors(
+            HTTPStatus.BAD_REQUEST,
+            HTTPStatus.NOT_FOUND,
+            HTTPStatus.CONFLICT,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+        ),
+        summary="Cancel an order that no worker has claimed",
+    )
+    async def cancel(request: Request, order_id: OrderId) -> JSONResponse:
+        account = account_of(request, services())
+        logger.append_keys(order_id=str(order_id))
+        accepted, unasked = None, None
+        try:
+            accepted = services().accepted.find(account, order_id)
+        except ValkeyUnavailable as error:
+            # Postgres may well know the order.
+            unasked = error
+        found = await services().store.cancel(account, order_id, accepted, datetime.now(UTC))
+        if found is None:
+            raise unasked or no_order(order_id)
+        row, events = found
+        if row["status"] != OrderStatus.CANCELLED:
+            message = f"The order cannot be cancelled any more: it is {row['status']}."
+            fault = FieldFault("status", row["status"])
+            raise ApiError(ErrorCode.ORDER_NOT_CANCELLABLE, message, (fault,))
+        await services().publisher.publish(events)
+        return answer(Success(data=services().presenter.order(row)))
+
+    return routes
