@@ -4,6 +4,7 @@ import asyncio
 import random
 import signal
 import time
+from collections import Counter
 from typing import Annotated, Final
 
 import typer
@@ -12,6 +13,7 @@ from rich.console import Console
 from local.errors import StackError
 from local.progress import Progress
 
+from .exchange import Exchange
 from .load import Clients
 from .plan import plan
 from .report import Report, show
@@ -53,8 +55,10 @@ def main(
 
 
 async def _run(stack: Scene, orders: int, seed: int, console: Console, finish_by: float) -> Report:
-    async with Clients(stack.stack.http) as clients:
-        return await Run(stack, clients, console).play(plan(orders, seed), finish_by)
+    tally: Counter[str] = Counter()
+    async with Exchange(stack.stack.http, tally) as exchange:
+        run = Run(stack, Clients(exchange, tally), console)
+        return await run.play(plan(orders, seed), finish_by)
 
 
 if __name__ == "__main__":

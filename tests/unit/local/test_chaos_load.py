@@ -1,5 +1,6 @@
 """The clients against an API that answers as each test has it: real HTTP, scripted answers."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
@@ -11,8 +12,9 @@ from aiohttp.test_utils import TestServer
 from tenacity import RetryCallState, Retrying
 from uuid_utils.compat import uuid7
 
-from local.chaos import load
-from local.chaos.load import Again, Clients, pause, retry_after
+from local.chaos import exchange, load
+from local.chaos.exchange import Again, Exchange, pause, retry_after
+from local.chaos.load import Clients
 from local.chaos.plan import Kind, Planned, plan
 
 Respond = Callable[[web.Request, int], web.Response]
@@ -55,8 +57,9 @@ async def server(api: Api) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def clients(server: str) -> AsyncIterator[Clients]:
-    async with Clients(server) as clients:
-        yield clients
+    tally: Counter[str] = Counter()
+    async with Exchange(server, tally) as exchange:
+        yield Clients(exchange, tally)
 
 
 def planned(kind: Kind) -> Planned:
@@ -83,7 +86,9 @@ async def test_a_201_names_the_order(api: Api, clients: Clients) -> None:
     assert clients.tally[load.ACCEPTED] == 1
 
 
-@pytest.mark.parametrize(("status", "counted"), [(500, load.SERVER_ERRORS), (429, load.THROTTLED)])
+@pytest.mark.parametrize(
+    ("status", "counted"), [(500, exchange.SERVER_ERRORS), (429, exchange.THROTTLED)]
+)
 async def test_what_was_not_accepted_is_posted_again_under_the_same_key(
     api: Api, clients: Clients, status: int, counted: str
 ) -> None:
@@ -110,12 +115,15 @@ async def test_a_connection_that_breaks_off_is_posted_again_under_the_same_key(
     posted = await place(clients, Kind.PLAIN)
 
     assert api.requests[0] == api.requests[1]
-    assert (len(posted.order_ids), clients.tally[load.BROKEN]) == (1, 1)
+    assert (len(posted.order_ids), clients.tally[exchange.BROKEN]) == (1, 1)
 
 
-async def test_a_201_that_is_no_json_is_no_201(api: Api, clients: Clients) -> None:
+@pytest.mark.parametrize("text", ["<html>", "[]", "{}", '{"data": {"orderId": 7}}'])
+async def test_a_201_that_names_no_order_is_no_201(api: Api, clients: Clients, text: str) -> None:
     api.respond = lambda request, n: (
-        web.Response(status=201, text="<html>") if n == 0 else api.accepted(request)
+        web.Response(status=201, text=text, content_type="application/json")
+        if n == 0
+        else api.accepted(request)
     )
 
     posted = await place(clients, Kind.PLAIN)
@@ -126,8 +134,9 @@ async def test_a_201_that_is_no_json_is_no_201(api: Api, clients: Clients) -> No
 async def test_a_client_gives_up_at_last(api: Api, server: str) -> None:
     api.respond = lambda *_: error(503)
 
-    async with Clients(server, patience=0) as clients:
-        posted = await place(clients, Kind.PLAIN)
+    tally: Counter[str] = Counter()
+    async with Exchange(server, tally, patience=0) as exchange:
+        posted = await place(Clients(exchange, tally), Kind.PLAIN)
 
     assert (posted.settled, posted.order_ids) == (False, [])
 
@@ -181,7 +190,7 @@ async def test_another_body_that_was_taken_for_the_first_is_counted(
 
 @pytest.mark.parametrize(
     ("status", "cancelled", "counted"),
-    [(200, True, load.CANCELLED), (409, False, load.TOO_LATE)],
+    [(200, True, load.CANCELLED), (409, False, load.TOO_LATE), (404, False, load.TOO_EARLY)],
 )
 async def test_what_is_told_of_a_cancellation_is_kept(
     api: Api, clients: Clients, status: int, cancelled: bool, counted: str
@@ -202,7 +211,7 @@ async def test_an_order_that_expired_before_it_was_accepted_may_be_refused(
 
     posted = await place(clients, Kind.EXPIRING)
 
-    assert (posted.refused, posted.unexpected) == (True, [])
+    assert (clients.tally[load.EXPIRED], posted.unexpected) == (1, [])
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -227,4 +236,4 @@ def test_a_client_waits_at_least_as_long_as_it_is_asked(asked: float) -> None:
     state = RetryCallState(Retrying(), None, (), {})
     state.set_exception((Again, Again(asked), None))
 
-    assert asked <= pause(state) <= asked + load.BACKOFF.max
+    assert asked <= pause(state) <= asked + exchange.BACKOFF.max
