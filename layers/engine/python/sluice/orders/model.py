@@ -203,6 +203,13 @@ class Order:
         return replace(self, status=status, seq=event.seq), event
 
 
+def begin(terms: OrderTerms, at: datetime, fence: int) -> tuple[OrderEvent, Order, OrderEvent]:
+    """An order that the claim `fence` takes up at once: that it began, and that it is routed."""
+    begun = OrderEvent(terms.id, terms.account, 1, OrderStatus.PENDING, terms.accepted_at)
+    order, routing = Order(terms, OrderStatus.PENDING, 1, fence).advance(OrderStatus.ROUTING, at)
+    return begun, order, routing
+
+
 def price_fits(price: Decimal) -> bool:
     """Whether a price has at most `PRICE_DIGITS` digits before and behind the point."""
     exponent = price.as_tuple().exponent

@@ -1,66 +1,72 @@
 """Between the domain and Postgres' rows."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import fields
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from sluice.errors import FailReason
 
-from .model import Order, OrderEvent, OrderStatus, OrderTerms, OrderType, Outcome, Side, SwapMode
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from .message import encode
+from .model import (
+    Fill,
+    Order,
+    OrderEvent,
+    OrderStatus,
+    OrderTerms,
+    OrderType,
+    Outcome,
+    Side,
+    SwapMode,
+    VenueQuote,
+)
+from .port import Postponed
 
 Row = Mapping[str, Any]
 
 
-def _default(value: object) -> str:
-    if isinstance(value, UUID | Decimal):
-        return str(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} is not stored")
+Json = dict[str, object]
+"""What the SQL unfolds: strings, integers and nothing that JSON would have to guess at."""
 
 
-def packed(value: object) -> Jsonb:
-    """Records as the JSON that the statements unfold; amounts and prices stay exact."""
-    return Jsonb(value, dumps=_dumps)
+def packed(records: Sequence[object]) -> Jsonb:
+    """Records as one value that the SQL unfolds."""
+    return Jsonb(records, dumps=_dumps)
 
 
-def _dumps(value: object) -> str:
-    return json.dumps(value, default=_default, separators=(",", ":"))
+def packed_terms(terms: Sequence[OrderTerms]) -> Jsonb:
+    """Orders as one value that the SQL unfolds; their wire form is just that."""
+    return Jsonb(terms, dumps=_wired)
 
 
-def flat(record: "DataclassInstance") -> dict[str, object]:
-    """The fields of a record, as they are."""
-    # asdict would copy deep, and slowly; these are flat.
-    return {field.name: getattr(record, field.name) for field in fields(record)}
+def _dumps(records: Sequence[object]) -> str:
+    return json.dumps(records, separators=(",", ":"))
 
 
-def step(fence: int, event: OrderEvent) -> dict[str, object]:
-    """A status change, as `ADVANCE` takes it."""
+def _wired(terms: Sequence[OrderTerms]) -> str:
+    return f"[{','.join(map(encode, terms))}]"
+
+
+def step(fence: int, event: OrderEvent) -> Json:
+    """A status change by the claim `fence`."""
     known = _known(event.outcome)
     return {
-        "order_id": event.order_id,
+        "order_id": str(event.order_id),
         "fence": fence,
         "seq": event.seq,
         "status": event.status,
-        "at": event.at,
+        "at": event.at.isoformat(),
         "detail": known,
         **known,
     }
 
 
-def _known(outcome: Outcome) -> dict[str, object]:
+def _known(outcome: Outcome) -> Json:
     # A price goes as a string: JSON would keep it, but its readers make floats of numbers.
     price = outcome.execution_price
-    fields = {
+    fields: Json = {
         "venue": outcome.venue,
         "tx_hash": outcome.tx_hash,
         "amount_in": None if outcome.amount_in is None else str(outcome.amount_in),
@@ -71,9 +77,54 @@ def _known(outcome: Outcome) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def behind(order: Order, record: "DataclassInstance") -> dict[str, object]:
-    """A quote or fill of `order`, tied to the claim that made it."""
-    return {"order_id": order.terms.id, "fence": order.fence, **flat(record)}
+def later(postponed: Postponed) -> Json:
+    """An order that is given back."""
+    order = postponed.order
+    return {
+        "order_id": str(order.terms.id),
+        "fence": order.fence,
+        "seconds": postponed.seconds,
+        "attempts": postponed.attempts,
+    }
+
+
+def quote(order: Order, quoted: VenueQuote) -> Json:
+    """A pool's answer for `order`, tied to the claim that asked."""
+    return {
+        "order_id": str(order.terms.id),
+        "fence": order.fence,
+        "hop": quoted.hop,
+        "venue": quoted.venue,
+        "pool": quoted.pool,
+        "token_in": quoted.token_in,
+        "token_out": quoted.token_out,
+        "slot": quoted.slot,
+        "amount_in": quoted.amount_in,
+        "amount_out": quoted.amount_out,
+        "leg_in": quoted.leg_in,
+        "leg_out": quoted.leg_out,
+        "fees": quoted.fees,
+        "impact_ppm": quoted.impact_ppm,
+        "error": quoted.error,
+    }
+
+
+def fill(order: Order, leg: int, filled: Fill) -> Json:
+    """The `leg`-th fill of `order`."""
+    return {
+        "order_id": str(order.terms.id),
+        "leg": leg,
+        "hop": filled.hop,
+        "venue": filled.venue,
+        "pool": filled.pool,
+        "token_in": filled.token_in,
+        "token_out": filled.token_out,
+        "slot": filled.slot,
+        "amount_in": filled.amount_in,
+        "amount_out": filled.amount_out,
+        "fees": filled.fees,
+        "reference": filled.reference,
+    }
 
 
 def order_of(row: Row) -> Order:

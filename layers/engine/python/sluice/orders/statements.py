@@ -1,5 +1,7 @@
-"""The SQL. Each statement handles a whole batch as a set, and is told its ids beside its rows:
-by them Postgres finds its orders through the index, however many it guesses that there are.
+"""The SQL, but for the two functions that a worker calls for a batch: `migrations/0002_once.sql`.
+
+Each handles a whole batch as a set, and is told its ids beside its rows: by them Postgres finds
+its orders through the index, however many it guesses that there are.
 """
 
 from datetime import timedelta
@@ -33,107 +35,20 @@ INSERT INTO order_events (order_id, seq, status, at)
 SELECT id, 1, 'PENDING', accepted_at FROM accepted
 """
 
-# A statement after `ACCEPT`, so that it sees what another worker accepted at the same moment.
-CONFLICTS = f"""
-INSERT INTO conflicts (order_id, accepted_at, terms)
-SELECT t.id, t.accepted_at, to_jsonb(t) FROM {TERMS} JOIN orders o ON o.id = t.id
-WHERE o.id = ANY(%(ids)s)
-  AND (t.type, t.side, t.token_in, t.token_out, t.swap_mode, t.amount, t.slippage_bps,
-       t.max_splits, t.limit_price, t.min_amount_out, t.expires_at)
-      IS DISTINCT FROM
-      (o.type, o.side, o.token_in, o.token_out, o.swap_mode, o.amount, o.slippage_bps,
-       o.max_splits, o.limit_price, o.min_amount_out, o.expires_at)
-ON CONFLICT (order_id, accepted_at) DO UPDATE SET terms = excluded.terms
-RETURNING order_id
+CLAIM = f"""
+SELECT * FROM claim_orders(%(terms)s, %(ids)s, %(now)s, %(lease_seconds)s, {MAX_CLAIMS})
 """
 
-LEASE = f"""
-WITH free AS (
-    SELECT id, status AS was,
-           CASE WHEN expires_at <= %(now)s THEN 'EXPIRED'
-                WHEN fence >= {MAX_CLAIMS} THEN 'FAILED'
-                ELSE 'ROUTING' END::order_status AS becomes
-    FROM orders
-    WHERE id = ANY(%(ids)s) AND status IN ('PENDING', 'ROUTING') AND lease_until < now()
-    ORDER BY id FOR UPDATE
-), leased AS (
-    UPDATE orders o
-    SET status = free.becomes, seq = o.seq + (free.was <> free.becomes)::int,
-        reason = CASE WHEN free.becomes = 'FAILED' THEN 'INTERNAL'::fail_reason END,
-        fence = o.fence + 1, lease_until = now() + make_interval(secs => %(lease_seconds)s),
-        revive_at = 'epoch', updated_at = %(now)s
-    FROM free WHERE o.id = free.id AND o.id = ANY(%(ids)s)
-    RETURNING o.*, free.was
-), begun AS (
-    INSERT INTO order_events (order_id, seq, status, detail, at)
-    SELECT id, seq, status, jsonb_strip_nulls(jsonb_build_object('reason', reason)), updated_at
-    FROM leased WHERE was <> status
-)
-SELECT * FROM leased WHERE status = 'ROUTING'
+RECORD = """
+SELECT record_orders(%(steps)s, %(later)s, %(quotes)s, %(fills)s, %(ids)s) AS order_id
 """
+
+ORDERS_OF = "SELECT * FROM orders WHERE id = ANY(%(ids)s) ORDER BY id"
 
 EVENTS_OF = """
-SELECT e.*, o.account, o.status AS order_status,
-       extract(epoch FROM o.lease_until - now())::float8 AS lease_left
+SELECT e.*, o.account
 FROM order_events e JOIN orders o ON o.id = e.order_id
 WHERE e.order_id = ANY(%(ids)s) ORDER BY e.order_id, e.seq
-"""
-
-POSTPONE = """
-WITH later AS (
-    SELECT * FROM jsonb_to_recordset(%(postponed)s) AS p (
-        order_id uuid, fence int, seconds float8, attempts int)
-)
-UPDATE orders o
-SET attempts = p.attempts, lease_until = now() + make_interval(secs => p.seconds)
-FROM later p
-WHERE o.id = p.order_id AND o.id = ANY(%(ids)s) AND o.fence = p.fence
-RETURNING o.id AS order_id
-"""
-
-ADVANCE = """
-WITH step AS (
-    SELECT * FROM jsonb_to_recordset(%(steps)s) AS s (
-        order_id uuid, fence int, seq int, status order_status, at timestamptz, detail jsonb,
-        venue venue, tx_hash text, amount_in u64, amount_out u64, execution_price numeric,
-        reason fail_reason)
-), moved AS (
-    UPDATE orders o
-    SET status = s.status, seq = s.seq, updated_at = s.at, reason = s.reason,
-        venue = coalesce(s.venue, o.venue), tx_hash = coalesce(s.tx_hash, o.tx_hash),
-        amount_in = coalesce(s.amount_in, o.amount_in),
-        amount_out = coalesce(s.amount_out, o.amount_out),
-        execution_price = coalesce(s.execution_price, o.execution_price)
-    FROM step s
-    -- The fence refuses a worker whose lease was lost; seq refuses a step out of turn.
-    WHERE o.id = s.order_id AND o.id = ANY(%(ids)s) AND o.fence = s.fence AND o.seq = s.seq - 1
-    RETURNING o.id
-)
-INSERT INTO order_events (order_id, seq, status, detail, at)
-SELECT s.order_id, s.seq, s.status, s.detail, s.at FROM step s JOIN moved ON moved.id = s.order_id
-RETURNING order_id
-"""
-
-WHY = """
-WITH quoted AS (
-    INSERT INTO quotes (order_id, fence, hop, venue, pool, token_in, token_out, slot,
-                        amount_in, amount_out, leg_in, leg_out, fees, impact_ppm, error)
-    SELECT q.order_id, q.fence, q.hop, q.venue, q.pool, q.token_in, q.token_out, q.slot,
-           q.amount_in, q.amount_out, q.leg_in, q.leg_out, q.fees, q.impact_ppm, q.error
-    FROM jsonb_to_recordset(%(quotes)s) AS q (
-        order_id uuid, fence int, hop int, venue venue, pool text, token_in text, token_out text,
-        slot bigint, amount_in u64, amount_out u64, leg_in u64, leg_out u64, fees jsonb,
-        impact_ppm int, error text)
-    JOIN orders o ON o.id = q.order_id AND o.id = ANY(%(ids)s) AND o.fence = q.fence
-)
-INSERT INTO fills (order_id, leg, hop, venue, pool, token_in, token_out, slot,
-                   amount_in, amount_out, fees, reference)
-SELECT f.order_id, f.leg, f.hop, f.venue, f.pool, f.token_in, f.token_out, f.slot,
-       f.amount_in, f.amount_out, f.fees, f.reference
-FROM jsonb_to_recordset(%(fills)s) AS f (
-    order_id uuid, fence int, leg int, hop int, venue venue, pool text, token_in text,
-    token_out text, slot bigint, amount_in u64, amount_out u64, fees jsonb, reference text)
-JOIN orders o ON o.id = f.order_id AND o.id = ANY(%(ids)s) AND o.fence = f.fence
 """
 
 CANCEL = """

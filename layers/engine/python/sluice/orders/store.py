@@ -11,9 +11,9 @@ from uuid import UUID
 
 from . import statements as sql
 from .database import Connection, Database
-from .model import OrderEvent, OrderStatus, OrderTerms
+from .model import Order, OrderEvent, OrderStatus, OrderTerms, begin
 from .port import Claim, Execution, Postponed, Swept, Wish
-from .rows import Row, behind, event_of, flat, order_of, packed, step
+from .rows import Json, Row, event_of, fill, later, order_of, packed, packed_terms, quote, step
 
 
 class PostgresStore:
@@ -31,30 +31,43 @@ class PostgresStore:
     ) -> Claim:
         """Stores what is new of `terms` and leases what is free; one round trip.
 
-        A re-claim of an order whose worker died keeps its status and seq and raises its fence.
+        A re-claim of an order whose worker died keeps its status and seq and raises its fence; what
+        happened to it so far costs a second round trip.
         """
         ids = [order.id for order in terms]
-        asked = {"terms": packed([flat(t) for t in terms]), "ids": ids}
-        async with self._transaction() as connection:
-            await connection.execute(sql.ACCEPT, asked)
-            different = await connection.execute(sql.CONFLICTS, asked)
-            leased = await connection.execute(
-                sql.LEASE, {"ids": ids, "lease_seconds": lease_seconds, "now": now}
-            )
-            rows = await connection.execute(sql.EVENTS_OF, {"ids": ids})
-        orders = tuple(order_of(row) for row in await leased.fetchall())
-        ours = {order.terms.id for order in orders}
-        finished, events, busy = set(), [], {}
-        for row in await rows.fetchall():
-            if row["order_id"] in ours:
-                events.append(event_of(row))
-            elif OrderStatus(row["order_status"]).final:
-                finished.add(row["order_id"])
-                events.append(event_of(row))
+        given = {"ids": ids, "terms": packed_terms(terms), "now": now}
+        rows = await self._read(sql.CLAIM, given | {"lease_seconds": lease_seconds})
+        asked = {order.id: order for order in terms}
+        orders, finished, busy, events = [], set(), {}, []
+        seen_before = []
+        for row in rows:
+            id_, status = row["order_id"], OrderStatus(row["status"])
+            if row["ours"] and row["fresh"] and not row["conflicting"]:
+                begun, order, routing = begin(asked[id_], now, row["fence"])
+                orders.append(order)
+                events += [begun, routing]
+            elif row["ours"] or status.final:
+                seen_before.append(id_)
             else:
-                busy[row["order_id"]] = max(0.0, row["lease_left"])
-        conflicts = frozenset([row["order_id"] for row in await different.fetchall()])
-        return Claim(orders, frozenset(finished), busy, conflicts, tuple(events))
+                busy[id_] = max(0.0, row["lease_left"])
+            if status.final:
+                finished.add(id_)
+        if seen_before:
+            stored, told = await self._before(seen_before)
+            orders += [order for order in stored if not order.status.final]
+            events += told
+        conflicts = frozenset([row["order_id"] for row in rows if row["conflicting"]])
+        return Claim(tuple(orders), frozenset(finished), busy, conflicts, tuple(events))
+
+    async def _before(self, ids: Sequence[UUID]) -> tuple[list[Order], list[OrderEvent]]:
+        """Orders that were known already, with their events: no one else moves them any more."""
+        async with self._transaction() as connection:
+            orders = await connection.execute(sql.ORDERS_OF, {"ids": ids})
+            events = await connection.execute(sql.EVENTS_OF, {"ids": ids})
+        return (
+            [order_of(row) for row in await orders.fetchall()],
+            [event_of(row) for row in await events.fetchall()],
+        )
 
     async def record(
         self, executions: Sequence[Execution], postponed: Sequence[Postponed] = ()
@@ -63,45 +76,29 @@ class PostgresStore:
 
         Returns the ids that were recorded: the others' leases were lost to another worker.
         """
-        if not executions and not postponed:
-            return frozenset()
         ends: list[Execution | Postponed] = [*executions, *postponed]
-        ids = [end.order.terms.id for end in ends]
-        waves: list[list[dict[str, object]]] = []
+        if not ends:
+            return frozenset()
+        # A wave per status: every step of an order's way is checked.
+        waves: list[list[Json]] = []
         for execution in executions:
             for depth, event in enumerate(execution.events):
                 if depth == len(waves):
                     waves.append([])
                 waves[depth].append(step(execution.order.fence, event))
-        later = [
+        rows = await self._read(
+            sql.RECORD,
             {
-                "order_id": p.order.terms.id,
-                "fence": p.order.fence,
-                "seconds": p.seconds,
-                "attempts": p.attempts,
-            }
-            for p in postponed
-        ]
-        quotes = [behind(e.order, q) for e in ends for q in e.quotes]
-        fills = [
-            {"leg": leg, **behind(e.order, fill)}
-            for e in executions
-            for leg, fill in enumerate(e.fills)
-        ]
-        async with self._transaction() as connection:
-            # A wave per status: the trigger sees each order walk every step of its way.
-            done = [
-                await connection.execute(sql.ADVANCE, {"steps": packed(wave), "ids": ids})
-                for wave in waves
-            ][:1]
-            if later:
-                done.append(
-                    await connection.execute(sql.POSTPONE, {"postponed": packed(later), "ids": ids})
-                )
-            await connection.execute(
-                sql.WHY, {"quotes": packed(quotes), "fills": packed(fills), "ids": ids}
-            )
-        return frozenset([row["order_id"] for rows in done for row in await rows.fetchall()])
+                "ids": [end.order.terms.id for end in ends],
+                "steps": packed(waves),
+                "later": packed([later(one) for one in postponed]),
+                "quotes": packed([quote(end.order, q) for end in ends for q in end.quotes]),
+                "fills": packed(
+                    [fill(e.order, leg, f) for e in executions for leg, f in enumerate(e.fills)]
+                ),
+            },
+        )
+        return frozenset([row["order_id"] for row in rows])
 
     async def cancel(
         self, account: str, order_id: UUID, accepted: OrderTerms | None, now: datetime
@@ -114,7 +111,7 @@ class PostgresStore:
         key = {"id": order_id, "account": account, "now": now}
         async with self._transaction() as connection:
             if accepted is not None:
-                await connection.execute(sql.ACCEPT, {"terms": packed([flat(accepted)])})
+                await connection.execute(sql.ACCEPT, {"terms": packed_terms([accepted])})
             await connection.execute(sql.CANCEL, key)
             order = await connection.execute(sql.ONE, key)
             events = await connection.execute(sql.EVENTS_OF, {"ids": [order_id]})
@@ -162,7 +159,12 @@ class PostgresStore:
         The total counts what `wish` asks for, whatever page of it this is.
         """
         before_at, before_id = before or (None, None)
-        wished = flat(wish) | {
+        wished = {
+            "side": wish.side,
+            "token_in": wish.token_in,
+            "token_out": wish.token_out,
+            "since": wish.since,
+            "until": wish.until,
             "account": account,
             "statuses": None if wish.statuses is None else [str(s) for s in wish.statuses],
         }
