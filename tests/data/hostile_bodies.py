@@ -29,7 +29,10 @@ ORDER: Spelled = {"type": b'"MARKET"', **QUOTE}
 WORDS = ("side", "tokenIn", "tokenOut", "swapMode", "type")
 AMOUNTS = ("amount", "limitPrice", "minAmountOut")
 COUNTS = ("maxSplits", "slippageBps")
-ONLY_ORDERS = frozenset({"type", "limitPrice", "minAmountOut", "slippageBps"})
+MOMENT = "expiresAt"
+FIELDS = (*WORDS, *AMOUNTS, *COUNTS, MOMENT)
+ONLY_ORDERS = frozenset({"type", "limitPrice", "minAmountOut", "slippageBps", MOMENT})
+OPTIONAL = frozenset({"limitPrice", "minAmountOut", MOMENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +342,7 @@ def _keys(base: Spelled) -> Iterator[Hostile]:
 
 
 def _values(base: Spelled) -> Iterator[Hostile]:
-    for name in (n for n in (*WORDS, *AMOUNTS, *COUNTS) if base is ORDER or n not in ONLY_ORDERS):
+    for name in (n for n in FIELDS if base is ORDER or n not in ONLY_ORDERS):
         for what, text in values.TEXTS.items():
             yield _with(base, name, f"a string, {what}", _text(text))
         for what, value in _wrong(name).items():
@@ -351,14 +354,15 @@ def _values(base: Spelled) -> Iterator[Hostile]:
 
 def _wrong(name: str) -> dict[str, bytes]:
     """What is no value of the field, beside the texts that are no value of any."""
+    null = {} if name in OPTIONAL else values.NULL
     if name in WORDS:
         words = {what: _text(alike[name]) for what, alike in values.LOOKALIKES.items()}
-        return values.NO_SCALARS | values.NULL | values.NO_WORDS | words
-    digits = {f"a string, {what}": _text(text) for what, text in values.DIGITS.items()}
+        return values.NO_SCALARS | null | values.NO_WORDS | words
+    spellings = values.MOMENTS if name == MOMENT else values.DIGITS
+    texts = {f"a string, {what}": _text(text) for what, text in spellings.items()}
     bounds = values.OUT_OF_BOUNDS.get(name, {})
     zeros = {} if name == "slippageBps" else values.ZEROS
-    null = {} if name in {"limitPrice", "minAmountOut"} else values.NULL
-    return values.NO_SCALARS | null | values.NUMBERS | zeros | digits | bounds
+    return values.NO_SCALARS | null | values.NUMBERS | zeros | texts | bounds
 
 
 def _with(base: Spelled, name: str, what: str, value: bytes) -> Hostile:

@@ -193,6 +193,38 @@ DIGITS = {
 }
 """Strings that are no decimal number, though some may be read as one."""
 
+MOMENTS = {
+    "a date": "2036-11-24",
+    "no offset": "2036-11-24T12:00:00",
+    "a named zone": "2036-11-24T12:00:00[Europe/Paris]",
+    "a week date": "2036-W48-1T12:00:00Z",
+    "a space in it": "2036-11-24 12:00:00Z",
+    "small letters": "2036-11-24t12:00:00z",
+    "no seconds": "2036-11-24T12:00Z",
+    "a comma before the fraction": "2036-11-24T12:00:00,5Z",
+    "a newline behind": "2036-11-24T12:00:00Z\n",
+    "the 13th month": "2036-13-01T12:00:00Z",
+    "the 30th of February": "2036-02-30T12:00:00Z",
+    "the 25th hour": "2036-11-24T25:00:00Z",
+    "the 61st minute": "2036-11-24T12:61:00Z",
+    "an offset of 99 hours": "2036-11-24T12:00:00+99:00",
+    "the year 0": "0000-01-01T00:00:00Z",
+    "before the year 1": "0001-01-01T00:00:00+23:59",
+    "after the year 9999": "9999-12-31T23:59:59-23:59",
+    "the year 10000": "10000-01-01T00:00:00Z",
+    "a year before Christ": "-0001-01-01T00:00:00Z",
+    "the past": "2016-11-24T12:00:00Z",
+    "the epoch": "1970-01-01T00:00:00Z",
+    "Unix seconds": "2111053200",
+    "Arabic digits": "\u0662\u0660\u0663\u0666-11-24T12:00:00Z",
+    "a duration": "PT1H",
+    "an interval of SQL": "now() + interval '1 hour'",
+    "infinity": "infinity",
+    "a word": "tomorrow",
+    "an HTTP date": "Mon, 24 Nov 2036 12:00:00 GMT",
+}
+"""Strings that are no moment, or none that an order can expire at."""
+
 OUT_OF_BOUNDS: dict[str, dict[str, bytes]] = {
     "amount": {
         "above u64": b"18446744073709.551616",

@@ -61,6 +61,7 @@ def config(migrated: str, valkey_server: str) -> Iterator[ApiConfig]:
             VALKEY_URL=valkey_server,
             SOLANA_RPC_URL=NOWHERE,
             MARKETS="simulated",
+            RATE_LIMIT_PER_SECOND=0,
         )
 
 

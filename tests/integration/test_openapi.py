@@ -103,6 +103,7 @@ def app(
                 VALKEY_URL=valkey_server,
                 SOLANA_RPC_URL=rpc,
                 MARKETS="simulated",
+                RATE_LIMIT_PER_SECOND=0,
                 ACCOUNT=ACCOUNT,
             )
         )
