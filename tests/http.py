@@ -33,7 +33,11 @@ class Answer:
 
 
 def http_event(
-    method: str, path: str, body: str | bytes | None = None, account: str | None = None
+    method: str,
+    path: str,
+    body: str | bytes | None = None,
+    account: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """An event of API Gateway's payload format 2.0."""
     path, _, query = path.partition("?")
@@ -56,7 +60,7 @@ def http_event(
         "routeKey": "ANY /{proxy+}",
         "rawPath": path,
         "rawQueryString": query,
-        "headers": {"content-type": "application/json", "host": "localhost"},
+        "headers": {"content-type": "application/json", "host": "localhost", **(headers or {})},
         "requestContext": context,
         "body": text,
         "isBase64Encoded": False,
@@ -71,10 +75,11 @@ def call(
     *,
     raw: str | None = None,
     account: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """The answer of `app` to a JSON `body`, or to `raw` text."""
     text = raw if raw is not None or body is None else json.dumps(body)
-    event = http_event(method, path, text, account)
+    event = http_event(method, path, text, account, headers)
     response = Mangum(app, lifespan="off")(event, cast("mangum.types.LambdaContext", Context()))
     content = response["body"]
     is_json = response["headers"].get("content-type") == "application/json"

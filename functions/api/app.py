@@ -15,6 +15,7 @@ from sluice.config import ApiConfig, load
 from sluice.observability import logger
 
 from . import cancelling, errors, markets, orders, placing, system
+from .documented import Documented
 from .services import Services
 
 # Mangum runs on the thread's current loop; connections live on it from one invocation to the next.
@@ -23,7 +24,7 @@ asyncio.set_event_loop(asyncio.new_event_loop())
 
 def create_app(services: Callable[[], Services]) -> FastAPI:
     """The application; `services` is asked when a request first needs them."""
-    app = FastAPI(
+    app = Documented(
         title="Sluice",
         version="0.1.0",
         description="Order execution on Solana DEXs.",
@@ -32,11 +33,11 @@ def create_app(services: Callable[[], Services]) -> FastAPI:
         redirect_slashes=False,
         servers=[{"url": "."}],
     )
-    app.include_router(placing.router(services))
-    app.include_router(orders.router(services))
-    app.include_router(cancelling.router(services))
-    app.include_router(markets.router(services))
-    app.include_router(system.router(services))
+    placing.install(app, services)
+    orders.install(app, services)
+    cancelling.install(app, services)
+    markets.install(app, services)
+    system.install(app, services)
     errors.install(app)
     return app
 

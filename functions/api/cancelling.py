@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from fastapi import APIRouter, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from sluice.errors import ErrorCode, ValkeyUnavailable
@@ -18,11 +18,10 @@ from .services import Services
 from .views import OrderView, Success, answer
 
 
-def router(services: Callable[[], Services]) -> APIRouter:
-    """The route; `services` gives the process's services when a request needs them."""
-    routes = APIRouter()
+def install(app: FastAPI, services: Callable[[], Services]) -> None:
+    """Adds the route; `services` gives the process's services when a request needs them."""
 
-    @routes.delete(
+    @app.delete(
         "/api/orders/{id}",
         response_model=Success[OrderView],
         responses=errors(
@@ -52,5 +51,3 @@ def router(services: Callable[[], Services]) -> APIRouter:
             raise ApiError(ErrorCode.ORDER_NOT_CANCELLABLE, message, (fault,))
         await services().publisher.publish(events)
         return answer(Success(data=services().presenter.order(row)))
-
-    return routes

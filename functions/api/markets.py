@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from http import HTTPStatus
 
-from fastapi import APIRouter, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from sluice.orders.model import Side
@@ -17,11 +17,10 @@ from .services import Services
 from .views import MarketsView, RouteView, Success, answer
 
 
-def router(services: Callable[[], Services]) -> APIRouter:
-    """The routes; `services` gives the process's services when a request needs them."""
-    routes = APIRouter()
+def install(app: FastAPI, services: Callable[[], Services]) -> None:
+    """Adds the routes; `services` gives the process's services when a request needs them."""
 
-    @routes.post(
+    @app.post(
         "/api/quotes",
         response_model=Success[RouteView],
         responses={
@@ -48,10 +47,6 @@ def router(services: Callable[[], Services]) -> APIRouter:
         view = services().presenter.routed(wanted, Side(asked.side), routed)
         return answer(Success(data=view), headers=limits.headers(allowance))
 
-    @routes.get(
-        "/api/markets", response_model=Success[MarketsView], summary="Tokens, pairs and pools"
-    )
+    @app.get("/api/markets", response_model=Success[MarketsView], summary="Tokens, pairs and pools")
     async def markets() -> JSONResponse:
         return answer(Success(data=services().presenter.markets()))
-
-    return routes

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 
 from sluice.orders.model import OrderTerms
@@ -21,11 +21,10 @@ from .views import OrdersView, OrderView, Success, TimelineView, answer
 from .wishes import OrdersQuery
 
 
-def router(services: Callable[[], Services]) -> APIRouter:
-    """The routes of orders; `services` gives the process's services when a request needs them."""
-    routes = APIRouter()
+def install(app: FastAPI, services: Callable[[], Services]) -> None:
+    """Adds the routes; `services` gives the process's services when a request needs them."""
 
-    @routes.get(
+    @app.get(
         "/api/orders",
         response_model=Success[OrdersView],
         responses=errors(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
@@ -44,7 +43,7 @@ def router(services: Callable[[], Services]) -> APIRouter:
         )
         return answer(Success(data=page))
 
-    @routes.get(
+    @app.get(
         "/api/orders/{id}",
         response_model=Success[OrderView],
         responses=errors(
@@ -59,7 +58,7 @@ def router(services: Callable[[], Services]) -> APIRouter:
             return answer(Success(data=services().presenter.order(row)))
         return answer(Success(data=services().presenter.accepted(_waiting(account, order_id))))
 
-    @routes.get(
+    @app.get(
         "/api/orders/{id}/events",
         response_model=Success[TimelineView],
         responses=errors(
@@ -79,8 +78,6 @@ def router(services: Callable[[], Services]) -> APIRouter:
         if terms is None:
             raise no_order(order_id)
         return terms
-
-    return routes
 
 
 def _cursor(accepted_at: datetime, order_id: UUID) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from fastapi import APIRouter, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from sluice.errors import ErrorCode, QueueUnavailable
@@ -23,11 +23,10 @@ from .services import Services
 from .views import AcceptedView, Success, answer
 
 
-def router(services: Callable[[], Services]) -> APIRouter:
-    """The route; `services` gives the process's services when a request needs them."""
-    routes = APIRouter()
+def install(app: FastAPI, services: Callable[[], Services]) -> None:
+    """Adds the route; `services` gives the process's services when a request needs them."""
 
-    @routes.post(
+    @app.post(
         "/api/orders/execute",
         status_code=HTTPStatus.CREATED,
         response_model=Success[AcceptedView],
@@ -64,8 +63,6 @@ def router(services: Callable[[], Services]) -> APIRouter:
             HTTPStatus.CREATED,
             {"Location": f"/api/orders/{terms.id}", **headers},
         )
-
-    return routes
 
 
 def _placed(services: Services, terms: OrderTerms, *, keyed: bool) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from http import HTTPStatus
 
-from fastapi import APIRouter
+from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 
@@ -12,15 +12,14 @@ from .services import Services
 from .views import HealthView, ServiceView, Success, answer
 
 
-def router(services: Callable[[], Services]) -> APIRouter:
-    """The routes; `services` gives the process's services when a request needs them."""
-    routes = APIRouter()
+def install(app: FastAPI, services: Callable[[], Services]) -> None:
+    """Adds the routes; `services` gives the process's services when a request needs them."""
 
-    @routes.get("/", response_model=Success[ServiceView], summary="Alive")
+    @app.get("/", response_model=Success[ServiceView], summary="Alive")
     async def alive() -> JSONResponse:
         return answer(Success(data=ServiceView(service="sluice")))
 
-    @routes.get(
+    @app.get(
         "/health",
         response_model=Success[HealthView],
         responses={503: {"model": Success[HealthView]}},
@@ -31,9 +30,7 @@ def router(services: Callable[[], Services]) -> APIRouter:
         status = HTTPStatus.OK if state.ready else HTTPStatus.SERVICE_UNAVAILABLE
         return answer(Success(data=state), status)
 
-    @routes.get("/docs", include_in_schema=False)
+    @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
         # Relative, so that it works below whatever path the gateway puts in front.
         return get_swagger_ui_html(openapi_url="openapi.json", title="Sluice API")
-
-    return routes

@@ -4,6 +4,8 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
 
@@ -14,6 +16,7 @@ from fastapi import FastAPI
 from moto import mock_aws
 from mypy_boto3_sqs import SQSClient
 from mypy_boto3_sqs.type_defs import MessageTypeDef
+from redis.asyncio.client import PubSub
 
 from api.app import create_app
 from api.services import Services
@@ -23,9 +26,10 @@ from sluice.config import ApiConfig, load
 from sluice.markets.catalog import catalog
 from sluice.orders.database import Database
 from sluice.orders.message import decode
-from sluice.orders.model import U64_MAX, Side, SwapMode
+from sluice.orders.model import U64_MAX, OrderTerms, Side, SwapMode
+from sluice.orders.port import Claim, Postponed
 from sluice.orders.store import PostgresStore
-from sluice.streaming.valkey import Valkey
+from sluice.streaming.valkey import ORDER_EVENTS, connect
 from tests.builders import NOON, SOL, USDC, buy, confirmed
 from tests.http import call
 
@@ -33,6 +37,8 @@ pytestmark = pytest.mark.integration
 
 BODY = {"type": "MARKET", "side": "BUY", "tokenIn": "USDC", "tokenOut": "SOL", "amount": 100}
 NOWHERE = "127.0.0.1:1"
+MINUTE = timedelta(minutes=1)
+JUP = "JUPyiwrYJFskUPiHa7hkeR8VUtAeFoSYbKedZNsDvCN"
 
 
 @pytest.fixture(autouse=True)
@@ -380,9 +386,7 @@ def test_without_valkey_orders_are_accepted_all_the_same(config: ApiConfig, queu
         assert answer.headers["retry-after"]
 
 
-def test_without_a_queue_an_order_is_refused_and_stored_nowhere(
-    config: ApiConfig, client: Valkey, loop: asyncio.AbstractEventLoop
-) -> None:
+def test_without_a_queue_an_order_is_refused(config: ApiConfig) -> None:
     app = app_of(config, ORDERS_QUEUE_URL="https://queue.amazonaws.com/000000000000/none")
 
     answer = call(app, "POST", "/api/orders/execute", BODY)
@@ -447,9 +451,193 @@ def test_orders_are_listed_page_by_page(
     assert rest.body["data"]["cursor"] is None
 
 
+@pytest.fixture
+def various(postgres_url: str, loop: asyncio.AbstractEventLoop) -> dict[str, str]:
+    """Orders of alice's by name, a minute apart: filled, sold, other, and one of bob's."""
+    filled = buy(accepted_at=NOON)
+    sold = replace(
+        buy(accepted_at=NOON + MINUTE), side=Side.SELL, token_in=SOL, token_out=USDC, amount=10**9
+    )
+    other = replace(buy(accepted_at=NOON + 2 * MINUTE), token_out=JUP)
+    loop.run_until_complete(executed(postgres_url, filled))
+    loop.run_until_complete(claimed(postgres_url, sold, other, buy(account="bob")))
+    return {"filled": str(filled.id), "sold": str(sold.id), "other": str(other.id)}
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", ["other", "sold", "filled"]),
+        ("status=CONFIRMED", ["filled"]),
+        ("status=ROUTING", ["other", "sold"]),
+        ("status=CONFIRMED,ROUTING", ["other", "sold", "filled"]),
+        ("status=CONFIRMED&status=ROUTING", ["other", "sold", "filled"]),
+        ("status=FAILED", []),
+        ("side=SELL", ["sold"]),
+        ("side=BUY", ["other", "filled"]),
+        ("tokenIn=SOL", ["sold"]),
+        (f"tokenIn={USDC}", ["other", "filled"]),
+        ("tokenOut=JUP", ["other"]),
+        ("tokenIn=USDC&tokenOut=SOL", ["filled"]),
+        ("from=2026-11-23T12:01:00Z", ["other", "sold"]),
+        ("to=2026-11-23T12:01:00Z", ["filled"]),
+        ("from=2026-11-23T13:01:00%2B01:00&to=2026-11-23T12:01:00.001Z", ["sold"]),
+        ("from=2026-11-23T12:01:00Z&side=BUY&status=ROUTING,PENDING", ["other"]),
+    ],
+)
+def test_orders_are_filtered_and_counted(
+    app: FastAPI, various: dict[str, str], query: str, names: list[str]
+) -> None:
+    data = call(app, "GET", f"/api/orders?{query}", account="alice").body["data"]
+
+    assert [order["orderId"] for order in data["orders"]] == [various[name] for name in names]
+    assert data["total"] == len(names)
+
+
+def test_the_total_is_that_of_all_pages(app: FastAPI, various: dict[str, str]) -> None:
+    path = "/api/orders?limit=1&status=ROUTING"
+    first = call(app, "GET", path, account="alice").body["data"]
+    rest = call(app, "GET", f"{path}&cursor={first['cursor']}", account="alice").body["data"]
+
+    assert [first["total"], rest["total"]] == [2, 2]
+    assert [page["orders"][0]["orderId"] for page in (first, rest)] == [
+        various["other"],
+        various["sold"],
+    ]
+
+
+def test_an_order_that_still_waits_is_cancelled_and_told_so(
+    app: FastAPI,
+    queue: str,
+    valkey_server: str,
+    postgres_url: str,
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    placed = call(app, "POST", "/api/orders/execute", BODY, account="alice").body["data"]["orderId"]
+    listener = loop.run_until_complete(listening(valkey_server))
+
+    answers = [call(app, "DELETE", f"/api/orders/{placed}", account="alice") for _ in range(2)]
+
+    assert [answer.status for answer in answers] == [200, 200]
+    shown = answers[0].body["data"]
+    assert (shown["status"], shown["seq"], shown["amount"]) == ("CANCELLED", 2, "100")
+    assert call(app, "GET", f"/api/orders/{placed}", account="alice").body["data"] == shown
+    told = [loop.run_until_complete(heard(listener)) for _ in range(2)]
+    loop.run_until_complete(listener.connection_pool.disconnect())
+    assert [(frame["orderId"], frame["seq"], frame["status"]) for frame in told] == [
+        (placed, 1, "PENDING"),
+        (placed, 2, "CANCELLED"),
+    ]
+    # The worker that its message reaches finds it cancelled.
+    (message,) = queued(queue)
+    found = loop.run_until_complete(claimed(postgres_url, decode(message["Body"])))
+    assert found.finished == {UUID(placed)}
+
+
+def test_an_order_that_a_worker_has_is_not_cancellable_and_its_status_told(
+    app: FastAPI, postgres_url: str, loop: asyncio.AbstractEventLoop
+) -> None:
+    routing = buy()
+    loop.run_until_complete(claimed(postgres_url, routing))
+    done = loop.run_until_complete(executed(postgres_url))
+
+    for order, status in ((routing.id, "ROUTING"), (done, "CONFIRMED")):
+        answer = call(app, "DELETE", f"/api/orders/{order}", account="alice")
+        assert (answer.status, answer.body["code"]) == (409, "ORDER_NOT_CANCELLABLE")
+        assert answer.body["details"] == [{"field": "status", "message": status}]
+
+
+def test_an_order_that_is_unknown_or_anothers_is_not_cancelled(app: FastAPI) -> None:
+    placed = call(app, "POST", "/api/orders/execute", BODY, account="alice").body["data"]["orderId"]
+
+    for order, account in ((uuid4(), "alice"), (placed, "mallory")):
+        answer = call(app, "DELETE", f"/api/orders/{order}", account=account)
+        assert (answer.status, answer.body["code"]) == (404, "NOT_FOUND")
+    assert call(app, "GET", f"/api/orders/{placed}", account="alice").body["data"]["seq"] == 1
+
+
+def test_without_postgres_nothing_is_cancelled_and_without_valkey_what_postgres_knows(
+    config: ApiConfig, app: FastAPI, postgres_url: str, loop: asyncio.AbstractEventLoop
+) -> None:
+    placed = call(app, "POST", "/api/orders/execute", BODY, account="alice").body["data"]["orderId"]
+    no_postgres = app_of(config, DATABASE_URL=f"postgresql://{NOWHERE}/x")
+    no_valkey = app_of(config, VALKEY_URL=f"redis://{NOWHERE}")
+
+    for broken, code in ((no_postgres, "DATABASE_UNAVAILABLE"), (no_valkey, "VALKEY_UNAVAILABLE")):
+        answer = call(broken, "DELETE", f"/api/orders/{placed}", account="alice")
+        assert (answer.status, answer.body["code"]) == (503, code)
+        assert answer.headers["retry-after"]
+    assert call(app, "DELETE", f"/api/orders/{placed}", account="alice").status == 200
+    assert call(no_valkey, "DELETE", f"/api/orders/{placed}", account="alice").status == 200
+    assert call(no_valkey, "GET", f"/api/orders/{placed}", account="alice").status == 200
+
+
+def test_quotes_tell_which_routing_they_are_of(
+    app: FastAPI, postgres_url: str, loop: asyncio.AbstractEventLoop
+) -> None:
+    order = buy()
+    loop.run_until_complete(routed_in_vain(postgres_url, order))
+
+    timeline = call(app, "GET", f"/api/orders/{order.id}/events", account="alice").body["data"]
+    assert [(quote["attempt"], quote["venue"]) for quote in timeline["quotes"]] == [
+        (1, "RAYDIUM_CPMM"),
+        (1, "METEORA_DLMM"),
+        (2, "RAYDIUM_CPMM"),
+        (2, "METEORA_DLMM"),
+    ]
+    assert timeline["conflicts"] == []
+    shown = call(app, "GET", f"/api/orders/{order.id}", account="alice").body["data"]
+    assert (shown["attempts"], shown["expiresAt"]) == (1, None)
+
+
+def test_what_else_was_asked_for_under_the_key_of_an_order_is_shown(
+    app: FastAPI, postgres_url: str, loop: asyncio.AbstractEventLoop
+) -> None:
+    expires_at = NOON + 5 * MINUTE
+    order = replace(buy(amount=U64_MAX), expires_at=expires_at)
+    refused = replace(
+        order,
+        amount=U64_MAX - 1,
+        limit_price=Decimal("142.123456789123456789"),
+        min_amount_out=1,
+        accepted_at=NOON + MINUTE,
+    )
+    loop.run_until_complete(claimed(postgres_url, order))
+    loop.run_until_complete(claimed(postgres_url, refused))
+
+    timeline = call(app, "GET", f"/api/orders/{order.id}/events", account="alice").body["data"]
+    (conflict,) = timeline["conflicts"]
+    expected = {
+        "orderId": str(order.id),
+        "side": "BUY",
+        "tokenIn": "USDC",
+        "tokenOut": "SOL",
+        "amount": "18446744073709.551614",
+        "limitPrice": "142.123456789123456789",
+        "minAmountOut": "0.000000001",
+        "expiresAt": "2026-11-23T12:05:00Z",
+        "at": "2026-11-23T12:01:00Z",
+    }
+    assert conflict.items() >= expected.items()
+    shown = call(app, "GET", f"/api/orders/{order.id}", account="alice").body["data"]
+    assert shown["expiresAt"] == "2026-11-23T12:05:00Z"
+
+
 @pytest.mark.parametrize(
     ("path", "field"),
     [
+        ("/api/orders?status=DONE", "status"),
+        ("/api/orders?status=CONFIRMED,", "status"),
+        ("/api/orders?status=", "status"),
+        ("/api/orders?side=buy", "side"),
+        ("/api/orders?tokenIn=DOGE", "tokenIn"),
+        ("/api/orders?tokenOut=", "tokenOut"),
+        ("/api/orders?from=2026-11-23", "from"),
+        ("/api/orders?from=2026-11-23T12:00:00", "from"),
+        ("/api/orders?to=yesterday", "to"),
+        ("/api/orders?to=0001-01-01T00:00:00%2B14:00", "to"),
+        ("/api/orders?since=2026-11-23T12:00:00Z", "since"),
+        ("/api/orders?token_in=SOL", "token_in"),
         ("/api/orders?limit=0", "limit"),
         ("/api/orders?limit=101", "limit"),
         ("/api/orders?limit=x", "limit"),
@@ -469,6 +657,8 @@ def test_unknown_paths_and_methods_are_answered_in_the_envelope(app: FastAPI) ->
     assert (call(app, "GET", "/nowhere").body["code"]) == "NOT_FOUND"
     answer = call(app, "DELETE", "/api/orders")
     assert (answer.status, answer.body["code"]) == (405, "METHOD_NOT_ALLOWED")
+    assert answer.headers["allow"] == "GET"
+    assert call(app, "POST", f"/api/orders/{uuid4()}").headers["allow"] == "DELETE, GET"
 
 
 def test_health_names_what_is_missing_and_how_fast_the_rest_is(app: FastAPI) -> None:
@@ -496,11 +686,62 @@ def test_the_service_is_alive_and_documented(app: FastAPI) -> None:
     assert set(body["content"]["application/json"]["schema"]["required"]) == BODY.keys()
 
 
-async def executed(postgres_url: str) -> str:
+def test_every_answer_and_header_of_placing_is_documented(app: FastAPI) -> None:
+    document = call(app, "GET", "/openapi.json").body
+    placing = document["paths"]["/api/orders/execute"]["post"]
+    answers = placing["responses"]
+
+    assert answers.keys() == {"201", "400", "409", "413", "429", "503"}
+    limit = {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"}
+    assert answers["201"]["headers"].keys() == limit | {"Location", "Idempotent-Replayed"}
+    assert answers["429"]["headers"].keys() == limit | {"Retry-After"}
+    (key,) = placing["parameters"]
+    assert (key["name"], key["in"], key["required"]) == ("Idempotency-Key", "header", False)
+    cancelling = document["paths"]["/api/orders/{id}"]["delete"]
+    assert cancelling["responses"].keys() == {"200", "400", "404", "409", "503"}
+
+
+async def executed(postgres_url: str, terms: OrderTerms | None = None) -> str:
     """The id of an order of alice's that was executed."""
     database = Database(postgres_url)
     store = PostgresStore(database)
-    (order,) = (await store.claim([buy()], NOON, 60)).orders
+    (order,) = (await store.claim([terms or buy()], NOON, 60)).orders
     await store.record([confirmed(order)])
     await database.close()
     return str(order.terms.id)
+
+
+async def claimed(postgres_url: str, *terms: OrderTerms) -> Claim:
+    """What a worker finds that claims orders, perhaps with other terms than they have."""
+    database = Database(postgres_url)
+    claim = await PostgresStore(database).claim(terms, NOON, 60)
+    await database.close()
+    return claim
+
+
+async def listening(url: str) -> PubSub:
+    """A subscription to what is told to alice."""
+    subscription = connect(url).pubsub()
+    await subscription.subscribe(ORDER_EVENTS.format(account="alice"))
+    await subscription.get_message(timeout=5)
+    return subscription
+
+
+async def heard(subscription: PubSub) -> dict[str, object]:
+    """The next message; raises when none comes."""
+    message = await subscription.get_message(ignore_subscribe_messages=True, timeout=5)
+    assert message is not None
+    frame: dict[str, object] = json.loads(message["data"])
+    return frame
+
+
+async def routed_in_vain(postgres_url: str, terms: OrderTerms) -> None:
+    """Has an order claimed, given back with its quotes, and filled at the next routing."""
+    database = Database(postgres_url)
+    store = PostgresStore(database)
+    (order,) = (await store.claim([terms], NOON, 60)).orders
+    quotes = confirmed(order).quotes
+    await store.record([], [Postponed(order, -1, 1, "the price moved", quotes)])
+    (order,) = (await store.claim([terms], NOON, 60)).orders
+    await store.record([confirmed(order)])
+    await database.close()
