@@ -5,6 +5,7 @@ import random
 import signal
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -31,9 +32,10 @@ FILE_WIDTH: Final = 160
 def main(
     orders: Annotated[int, typer.Option(min=1, help="How many are posted.")] = ORDERS,
     seed: Annotated[int | None, typer.Option(help="Of an earlier run, to post the same.")] = None,
+    logs: Annotated[Path | None, typer.Option(help="Where to keep what the stack says.")] = None,
 ) -> None:
     """Exits 1 if an invariant does not hold, and names it with orders that break it."""
-    finish_by = time.monotonic() + RUN_SECONDS - REST_SECONDS
+    began = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -42,7 +44,10 @@ def main(
     console.print(f"{orders:,} orders, seed {chosen}")
     try:
         with scene(Progress(console)) as stack:
+            finish_by = began + RUN_SECONDS - REST_SECONDS
             report = asyncio.run(_run(stack, orders, chosen, console, finish_by))
+            if logs:
+                stack.save_logs(logs)
     except StackError as error:
         console.print(f"✗ {error}", markup=False, soft_wrap=True)
         raise typer.Exit(1) from error
@@ -50,6 +55,7 @@ def main(
         console.print("✗ interrupted; nothing is left")
         raise typer.Exit(1) from None
     show(report, console)
+    console.print(f"{time.monotonic() - began:.0f} s in all")
     if report.violations:
         raise typer.Exit(1)
 

@@ -76,6 +76,7 @@ class Clients:
 
     def __init__(self, exchange: Exchange, tally: Counter[str]) -> None:
         self._exchange = exchange
+        self._turns = asyncio.Semaphore(CONNECTIONS)
         self.posted: Sequence[Posted] = ()
         self.tally = tally
 
@@ -87,7 +88,8 @@ class Clients:
     async def place_all(self, orders: Sequence[Planned], seconds: float, at_most: float) -> None:
         """Begins one order after the other, evenly over `seconds`, and sees each one through.
 
-        What is not settled after `at_most` seconds is left so: the machine is too slow.
+        Where the API takes longer, so does this; what is not settled after `at_most` seconds is
+        left so.
         """
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -96,6 +98,7 @@ class Clients:
             async with asyncio.timeout(at_most), asyncio.TaskGroup() as group:
                 for number, posted in enumerate(self.posted):
                     await asyncio.sleep(began + number * seconds / len(orders) - clock())
+                    await self._turns.acquire()
                     group.create_task(self._place(posted))
 
     async def _place(self, posted: Posted) -> None:
@@ -106,9 +109,12 @@ class Clients:
     async def _see_through(self, posted: Posted) -> None:
         planned = posted.planned
         body = planned.body(datetime.now(UTC))
-        if planned.kind is Kind.HASTY:
-            await self._hang_up(planned, body)
-        answer = await self._post(posted, body)
+        try:
+            if planned.kind is Kind.HASTY:
+                await self._hang_up(planned, body)
+            answer = await self._post(posted, body)
+        finally:
+            self._turns.release()
         if answer.order_id is None:
             self._refused(posted, answer)
         elif planned.kind is Kind.CANCELLED:

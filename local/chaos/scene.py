@@ -1,5 +1,6 @@
 """A stack of a run's own, whose parts are within reach: it disturbs nobody else's."""
 
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from local import processes, stack
+from local.function_logs import FUNCTIONS, function_log
 from local.home import Home
 from local.ports import Ports
 from local.processes import Part
@@ -41,6 +43,13 @@ class Scene:
     def batches_lost(self) -> int:
         """How many batches of orders the emulated Lambda has lost together with their worker."""
         return self.home.log("gateway").read_text(errors="replace").count(BATCH_LOST)
+
+    def save_logs(self, directory: Path) -> None:
+        """Copies the logs of all parts and functions to where they outlive the stack."""
+        shutil.copytree(self.home.logs, directory, dirs_exist_ok=True)
+        for function in FUNCTIONS:
+            lines = function_log(self.settings.ports.gateway, function)
+            (directory / f"{function}.log").write_text("".join(f"{line}\n" for line in lines))
 
 
 @contextmanager
