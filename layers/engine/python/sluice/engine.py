@@ -141,21 +141,29 @@ class Engine:
         except StoreRefused as refused:
             return await self._one_by_one(terms, deadline, refused)
         _report(claim.conflicts)
-        snapshot, _ = await asyncio.gather(
-            self._market.snapshot(self._pairs(claim.orders), deadline.left()),
-            self._publisher.publish(claim.events),
-        )
-        routed = [(order, self._route(order, snapshot)) for order in claim.orders]
-        results = await self._settle(routed, deadline)
-        ends = [
-            self._end(order, found, results[order.terms.id], deadline) for order, found in routed
-        ]
-        recorded = await self._record(ends)
+        # Told while we go on: who listens need not be waited for, only the order be kept.
+        telling = asyncio.create_task(self._publisher.publish(claim.events))
+        try:
+            ends = await self._ends(claim.orders, deadline)
+            recorded = await self._record(ends)
+        finally:
+            await telling
         events = [event for end in recorded for event in end.events]
         await self._publisher.publish(events)
         for status, count in Counter(event.status for event in events).items():
             metrics.add_metric(f"Orders{status.title()}", MetricUnit.Count, count)
         return _outcome(claim, ends, recorded)
+
+    async def _ends(
+        self, orders: Sequence[Order], deadline: Deadline
+    ) -> list[Execution | Postponed]:
+        """What each order comes to, at one moment of the market for them all."""
+        snapshot = await self._market.snapshot(self._pairs(orders), deadline.left())
+        routed = [(order, self._route(order, snapshot)) for order in orders]
+        results = await self._settle(routed, deadline)
+        return [
+            self._end(order, found, results[order.terms.id], deadline) for order, found in routed
+        ]
 
     async def _one_by_one(
         self, terms: Sequence[OrderTerms], deadline: Deadline, refused: StoreRefused

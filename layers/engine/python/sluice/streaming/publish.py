@@ -20,8 +20,17 @@ class Publisher(Protocol):
         ...
 
 
+# One command and one answer for a batch, where a pipeline has as many as there are events. The key
+# is WAITING; the arguments: how many are published, their channels and frames, then order ids.
+_TELL = """
+local last = 1 + 2 * tonumber(ARGV[1])
+for i = 2, last, 2 do redis.call('PUBLISH', ARGV[i], ARGV[i + 1]) end
+if #ARGV > last then redis.call('ZREM', KEYS[1], unpack(ARGV, last + 1)) end
+"""
+
+
 class ValkeyPublisher:
-    """`Publisher` over pub/sub: all events of a batch in one pipeline.
+    """`Publisher` over pub/sub, in one round trip.
 
     An order whose first event is published is in Postgres: nobody need look for it any more.
     """
@@ -33,13 +42,14 @@ class ValkeyPublisher:
         """As the port says; in the order given."""
         if not events:
             return
-        pipeline = self._valkey.pipeline(transaction=False)
-        for event in events:
-            pipeline.publish(ORDER_EVENTS.format(account=event.account), order_frame(event))
-        if stored := [str(event.order_id) for event in events if event.seq == 1]:
-            pipeline.zrem(WAITING, *stored)
+        told = [
+            part
+            for event in events
+            for part in (ORDER_EVENTS.format(account=event.account), order_frame(event))
+        ]
+        stored = [str(event.order_id) for event in events if event.seq == 1]
         try:
-            await pipeline.execute()
+            await self._valkey.eval(_TELL, 1, WAITING, str(len(events)), *told, *stored)
         except (RedisError, OSError) as error:
             order_ids = sorted({str(event.order_id) for event in events})
             logger.warning("events not published", extra={"order_ids": order_ids}, exc_info=error)
