@@ -79,8 +79,7 @@ def _placed(services: Services, terms: OrderTerms, *, keyed: bool) -> dict[str, 
         raise ApiError(ErrorCode.IDEMPOTENCY_CONFLICT, message, headers=headers)
     if entry.seen is Seen.ACCEPTED:
         return headers | {"Idempotent-Replayed": "true"}
-    new = entry.seen is Seen.NEW
-    if new and terms.expired(terms.accepted_at):
+    if entry.seen is Seen.NEW and terms.expired(terms.accepted_at):
         door.give_back(terms)
         raise not_valid([FieldFault("expiresAt", PAST)], headers)
     # Queued before it is remembered: the other way round it could stay PENDING for ever. If it was
@@ -89,7 +88,7 @@ def _placed(services: Services, terms: OrderTerms, *, keyed: bool) -> dict[str, 
         services.queue.send(terms)
     except QueueUnavailable as error:
         logger.error("queue unavailable", exc_info=error)
-        if keyed and new and error.not_taken:
+        if keyed and error.not_taken:
             door.give_back(terms)
         raise ApiError(
             ErrorCode.QUEUE_UNAVAILABLE, _advice(error, keyed), headers=headers
