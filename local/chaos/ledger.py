@@ -2,7 +2,8 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import boto3
@@ -15,8 +16,12 @@ from sluice.orders.model import OrderStatus, Side
 
 from .checks import Stored
 
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
 FINAL: Final = [status.value for status in OrderStatus if status.final]
 CONNECT_SECONDS: Final = 2
+ORDERS, DEAD_LETTERS = "orders", "orders-dead"
 COUNTS: Final = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -71,10 +76,13 @@ def unfinished(database: str, accepted: Collection[UUID]) -> int | None:
 
 def stored(connection: psycopg.Connection) -> dict[UUID, Stored]:
     """Every order that there is."""
-    rows = connection.execute("SELECT id, status, side, token_in, amount FROM orders")
+    rows = connection.execute(
+        """SELECT id, status, side, token_in, amount,
+                  (SELECT count(*) FROM conflicts c WHERE c.order_id = o.id) FROM orders o"""
+    )
     return {
-        order_id: Stored(OrderStatus(status), Side(side), token_in, int(amount))
-        for order_id, status, side, token_in, amount in rows
+        order_id: Stored(OrderStatus(status), Side(side), token_in, int(amount), conflicts)
+        for order_id, status, side, token_in, amount, conflicts in rows
     }
 
 
@@ -119,16 +127,21 @@ def events(connection: psycopg.Connection) -> set[tuple[UUID, int]]:
 
 def messages(gateway: int) -> dict[str, int]:
     """What is left in the queues, whether it may be received now or later."""
-    sqs = boto3.client(
+    sqs = _sqs(gateway)
+    left = {}
+    for queue in (ORDERS, DEAD_LETTERS):
+        url = sqs.get_queue_url(QueueName=f"{STACK_NAME}-{queue}")["QueueUrl"]
+        counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(COUNTS))["Attributes"]
+        left[queue] = sum(int(counts[name]) for name in COUNTS)
+    return left
+
+
+@cache
+def _sqs(gateway: int) -> "SQSClient":
+    return boto3.client(
         "sqs",
         endpoint_url=ministack.url(gateway),
         aws_access_key_id=ministack.CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=ministack.CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         region_name=ministack.REGION,
     )
-    left = {}
-    for queue in ("orders", "orders-dead"):
-        url = sqs.get_queue_url(QueueName=f"{STACK_NAME}-{queue}")["QueueUrl"]
-        counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(COUNTS))["Attributes"]
-        left[queue] = sum(int(counts[name]) for name in COUNTS)
-    return left

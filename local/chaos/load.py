@@ -62,6 +62,8 @@ class Posted:
     planned: Planned
     order_ids: list[UUID] = field(default_factory=list)
     cancelled: bool = False
+    taken_for_first: bool = False
+    """Whether its second body got a 201, too."""
     unexpected: list[str] = field(default_factory=list)
     settled: bool = False
 
@@ -160,6 +162,7 @@ class Clients:
     async def _contradict(self, posted: Posted) -> None:
         answer = await self._post(posted, posted.planned.other_body())
         if answer.order_id is not None:
+            posted.taken_for_first = True
             self.tally[FORGOTTEN] += 1
         elif answer.status == HTTPStatus.CONFLICT and answer.content.get("code") == CONFLICT:
             self.tally[CONFLICTS] += 1

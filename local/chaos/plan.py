@@ -97,9 +97,14 @@ class Planned:
             expiry["expiresAt"] = (now + timedelta(seconds=self.expires_in)).isoformat()
         return {**self._body(self.amount), **self.limits, **expiry}
 
+    @property
+    def other_amount(self) -> int:
+        """In base units of `token_in`: the amount of the other body."""
+        return self.amount + 1
+
     def other_body(self) -> Body:
         """What is posted under the same key although it asks for something else."""
-        return self._body(self.amount + 1)
+        return self._body(self.other_amount)
 
     def _body(self, amount: int) -> Body:
         trade = self.trade

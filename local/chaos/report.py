@@ -28,6 +28,8 @@ class Report:
     endings: Sequence[Ending]
     effort: Effort
     times: Times | None
+    others_executed: int
+    """Second bodies under a key that a worker saw before the first."""
     unheard_of: int
     """Orders that no client knows of: their answers were lost."""
     events: int
@@ -92,6 +94,7 @@ def _came_out(report: Report) -> Table:
     table.add_row("claimed more than once", f"{report.effort.claimed_again:,}")
     table.add_row("routed in vain at least once", f"{report.effort.routed_again:,}")
     table.add_row("other bodies told apart by the worker", f"{report.effort.conflicts:,}")
+    table.add_row("other bodies executed, the first on record", f"{report.others_executed:,}")
     table.add_row("accepted, but the answer was lost", f"{report.unheard_of:,}")
     for queue, count in report.messages.items():
         table.add_row(f"messages left in {queue}", f"{count:,}")

@@ -13,7 +13,7 @@ from rich.console import Console
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
 from . import ledger
-from .checks import promises_broken
+from .checks import executes_the_other, promises_broken
 from .faults import Happened, happen
 from .follower import Follower
 from .invariants import violations
@@ -58,9 +58,9 @@ class Run:
             )
             seconds["posting took"] = time.monotonic() - began
             began = time.monotonic()
-            self._say("all is posted and whole again; waiting until every order is final")
-            await self._all_final(finish_by - time.monotonic())
-            seconds["waiting for the last order took"] = time.monotonic() - began
+            self._say("all is posted and whole again; waiting for the last order and message")
+            await self._all_done(finish_by - time.monotonic())
+            seconds["waiting for the last order and message took"] = time.monotonic() - began
         return await asyncio.to_thread(self._report, orders, happened, seconds)
 
     def _report(
@@ -81,6 +81,11 @@ class Run:
                 ledger.endings(connection),
                 ledger.effort(connection),
                 ledger.times(connection),
+                sum(
+                    executes_the_other(one, stored[one.order_id])
+                    for one in self._clients.posted
+                    if one.order_id in stored
+                ),
                 len(stored.keys() - accepted),
                 len(events),
                 len(events & self._follower.seen),
@@ -93,20 +98,27 @@ class Run:
     def _accepted(self) -> set[UUID]:
         return {order_id for one in self._clients.posted for order_id in one.order_ids}
 
-    async def _all_final(self, seconds: float) -> None:
-        """Returns when every order is final, or when `seconds` are over."""
+    async def _all_done(self, seconds: float) -> None:
+        """Returns when every order is final and the queue empty, or when `seconds` are over.
+
+        A message of a killed worker comes again after its order was ended by another: that must do
+        no harm, so it is waited for.
+        """
         until_none_is_left = AsyncRetrying(
-            retry=retry_if_result(lambda left: left != 0),
+            retry=retry_if_result(lambda left: left != (0, 0)),
             wait=wait_fixed(LOOK_SECONDS),
             stop=stop_after_delay(seconds),
             retry_error_callback=lambda _: None,
         )
         await until_none_is_left(self._look)
 
-    async def _look(self) -> int | None:
-        database = self._scene.stack.database
-        self._unfinished = await asyncio.to_thread(ledger.unfinished, database, self._accepted())
-        return self._unfinished
+    async def _look(self) -> tuple[int | None, int]:
+        """How many orders are not final, and how many messages are left."""
+        stack, gateway = self._scene.stack, self._scene.settings.ports.gateway
+        accepted = self._accepted()
+        self._unfinished = await asyncio.to_thread(ledger.unfinished, stack.database, accepted)
+        messages = await asyncio.to_thread(ledger.messages, gateway)
+        return self._unfinished, messages[ledger.ORDERS]
 
     async def _tell(self) -> None:
         """One line that changes, on a terminal."""

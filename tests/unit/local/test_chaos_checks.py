@@ -1,6 +1,7 @@
 """Each promise to a client is missed when it is broken, and only then."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -22,7 +23,7 @@ def posted(kind: Kind = Kind.PLAIN) -> Posted:
 def stored(one: Posted, status: OrderStatus = OrderStatus.CONFIRMED) -> dict[UUID, Stored]:
     """What Postgres should say of it."""
     planned = one.planned
-    return {ONE: Stored(status, planned.trade.side, planned.token_in, planned.amount)}
+    return {ONE: Stored(status, planned.trade.side, planned.token_in, planned.amount, 0)}
 
 
 def broken(clients: list[Posted], orders: Mapping[UUID, Stored]) -> list[str]:
@@ -93,12 +94,27 @@ def test_an_order_whose_cancellation_was_told_to_be_too_late_may_still_be_cancel
     assert broken([one], stored(one, OrderStatus.CANCELLED)) == []
 
 
-def test_another_body_than_the_first_is_noticed() -> None:
-    one = posted()
-    planned = one.planned
-    other = Stored(OrderStatus.CONFIRMED, planned.trade.side, planned.token_in, planned.amount + 1)
+@pytest.mark.parametrize("kind", [Kind.PLAIN, Kind.CONTRADICTED])
+def test_another_body_than_the_first_is_noticed(kind: Kind) -> None:
+    one = posted(kind)
 
-    assert broken([one], {ONE: other}) == ["the first body counts"]
+    assert broken([one], another(one, conflicts=1)) == ["one body counts"]
+
+
+@pytest.mark.parametrize(("conflicts", "missed"), [(1, []), (0, ["one body counts"])])
+def test_a_second_body_that_got_a_201_may_count_if_the_first_is_on_record(
+    conflicts: int, missed: list[str]
+) -> None:
+    one = posted(Kind.CONTRADICTED)
+    one.taken_for_first = True
+
+    assert broken([one], another(one, conflicts)) == missed
+
+
+def another(one: Posted, conflicts: int) -> dict[UUID, Stored]:
+    """As if its second body had been executed."""
+    amount = one.planned.other_amount
+    return {ONE: replace(stored(one)[ONE], amount=amount, conflicts=conflicts)}
 
 
 def test_what_is_not_stored_at_all_is_for_the_invariants_to_say() -> None:

@@ -237,16 +237,20 @@ def test_what_came_of_the_orders_is_counted(connection: psycopg.Connection) -> N
             [NOON, seconds, order_id],
         )
 
+    connection.execute("INSERT INTO conflicts VALUES (%s, now(), '{}')", [quick])
+
     assert ledger.endings(connection) == [
         ledger.Ending("CONFIRMED", None, 2),
         ledger.Ending("FAILED", "NO_ROUTE", 1),
     ]
-    assert ledger.effort(connection) == ledger.Effort(claimed_again=1, routed_again=1, conflicts=0)
+    assert ledger.effort(connection) == ledger.Effort(claimed_again=1, routed_again=1, conflicts=1)
     took = ledger.times(connection)
     assert took is not None
     assert (took.p50, took.longest) == (2, 9)
     assert 8 < took.p99 < 9
-    assert ledger.stored(connection)[quick] == Stored(OrderStatus.CONFIRMED, Side.BUY, USDC, 100)
+    assert ledger.stored(connection)[quick] == Stored(
+        OrderStatus.CONFIRMED, Side.BUY, USDC, 100, conflicts=0
+    )
     assert {(slow, 1), (slow, 4), (failed, 2)} < ledger.events(connection)
 
 

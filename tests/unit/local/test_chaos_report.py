@@ -23,6 +23,7 @@ def printed(violations: Sequence[Violation] = ()) -> str:
         [Ending("CONFIRMED", None, 4000), Ending("FAILED", "PRICE_LIMIT", 30)],
         Effort(17, 33, 2),
         Times(0.25, 12.5, 131.04),
+        1,
         5,
         20_000,
         19_000,
