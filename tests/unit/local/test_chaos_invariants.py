@@ -249,8 +249,9 @@ def test_what_came_of_the_orders_is_counted(connection: psycopg.Connection) -> N
     assert (took.p50, took.longest) == (2, 9)
     assert 8 < took.p99 < 9
     assert ledger.stored(connection)[quick] == Stored(
-        OrderStatus.CONFIRMED, Side.BUY, USDC, 100, conflicts=0
+        OrderStatus.CONFIRMED, Side.BUY, USDC, 100, conflicts=1
     )
+    assert ledger.stored(connection)[slow].conflicts == 0
     assert {(slow, 1), (slow, 4), (failed, 2)} < ledger.events(connection)
 
 
