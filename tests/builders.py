@@ -32,6 +32,7 @@ def buy(
     account: str = "alice",
     amount: int = 100_000_000,
     accepted_at: datetime = NOON,
+    expires_at: datetime | None = None,
 ) -> OrderTerms:
     """An order that buys SOL for `amount` base units of USDC."""
     return OrderTerms(
@@ -43,6 +44,7 @@ def buy(
         SOL,
         amount,
         accepted_at,
+        expires_at=expires_at,
     )
 
 

@@ -496,8 +496,9 @@ async def test_a_follower_reads_what_was_written_since_for_its_accounts(
     assert await store.events_since(last + timedelta(microseconds=1), ["alice"]) == []
 
 
+@pytest.mark.parametrize("idled", [0.0, 3600.0])
 async def test_a_connection_that_broke_while_it_idled_is_replaced(
-    postgres_url: str, connection: psycopg.Connection
+    postgres_url: str, connection: psycopg.Connection, idled: float
 ) -> None:
     seconds = 0.0
     database = Database(postgres_url, now=lambda: seconds)
@@ -507,7 +508,7 @@ async def test_a_connection_that_broke_while_it_idled_is_replaced(
         """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
            WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"""
     )
-    seconds = 3600.0
+    seconds = idled
 
     await store.ping()
     await database.close()

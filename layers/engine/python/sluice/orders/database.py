@@ -5,6 +5,7 @@ process that handles one invocation at a time needs one connection, checked afte
 """
 
 import asyncio
+import select
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,7 +17,7 @@ from psycopg.rows import dict_row
 from sluice.errors import DatabaseUnavailable, StoreRefused
 
 IDLE_CHECK_SECONDS = 20.0
-"""A connection that idled longer is asked for a sign of life before it is given work."""
+"""A connection that idled longer, or was told something meanwhile, is asked for a sign of life."""
 
 CONNECT_TIMEOUT_SECONDS = 3
 PATIENCE_SECONDS = 5.0
@@ -66,8 +67,8 @@ class Database:
         """A connection that answered lately."""
         connection = self._connection
         if connection is not None and not connection.closed:
-            idled = self._now() - self._used_at
-            if idled < IDLE_CHECK_SECONDS or await self._alive(connection, cut_at):
+            fresh = self._now() - self._used_at < IDLE_CHECK_SECONDS and not _told(connection)
+            if fresh or await self._alive(connection, cut_at):
                 self._used_at = self._now()
                 return connection
         # prepare_threshold=None: prepared statements do not survive a transaction pooler.
@@ -94,6 +95,13 @@ class Database:
             await connection.close()
             return False
         return True
+
+
+def _told(connection: Connection) -> bool:
+    """Whether the server said something unasked, such as that it ends this connection."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 @contextmanager
