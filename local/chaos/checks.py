@@ -54,7 +54,7 @@ def promises_broken(posted: Sequence[Posted], stored: Orders) -> list[Violation]
 
 def _unsettled(posted: Sequence[Posted], _: Orders) -> Iterator[Broken]:
     for one in posted:
-        if not one.settled:
+        if one.gave_up:
             yield one.order_id, f"{one.planned.kind}, key {one.planned.key}"
 
 

@@ -56,7 +56,8 @@ _CANCELLING: Final = {
 class Posted:
     """What a client knows of its order: the ids that it was told, and what it was promised.
 
-    It is settled once every request of it got an answer that says what has become of it.
+    It is settled once every request of it got an answer that says what has become of it; who gave
+    up got none for all its patience. Neither is who was cut off by the end of a run.
     """
 
     planned: Planned
@@ -66,6 +67,7 @@ class Posted:
     """Whether its second body got a 201, too."""
     unexpected: list[str] = field(default_factory=list)
     settled: bool = False
+    gave_up: bool = False
 
     @property
     def order_id(self) -> UUID | None:
@@ -104,9 +106,11 @@ class Clients:
                     group.create_task(self._place(posted))
 
     async def _place(self, posted: Posted) -> None:
-        with suppress(Again):
+        try:
             await self._see_through(posted)
             posted.settled = True
+        except Again:
+            posted.gave_up = True
 
     async def _see_through(self, posted: Posted) -> None:
         planned = posted.planned

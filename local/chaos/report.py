@@ -24,6 +24,8 @@ class Report:
     seconds: Mapping[str, float]
     kinds: Mapping[str, int]
     tally: Mapping[str, int]
+    cut_off: int
+    """Orders that this machine was too slow for."""
     happened: Sequence[Happened]
     endings: Sequence[Ending]
     effort: Effort
@@ -63,6 +65,7 @@ def _done(report: Report) -> Table:
     table.add_section()
     for what, count in report.tally.items():
         table.add_row(what, f"{count:,}")
+    table.add_row("orders cut off by the end of the run", f"{report.cut_off:,}")
     table.add_section()
     for name, detail in _faults(report.happened):
         table.add_row(name, detail)

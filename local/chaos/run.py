@@ -77,6 +77,7 @@ class Run:
                 seconds,
                 {kind: kinds[kind] for kind in Kind},
                 {what: self._clients.tally[what] for what in EVERY},
+                sum(not one.settled and not one.gave_up for one in self._clients.posted),
                 happened,
                 ledger.endings(connection),
                 ledger.effort(connection),

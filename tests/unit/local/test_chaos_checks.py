@@ -44,7 +44,7 @@ def test_every_promise_has_a_name_of_its_own() -> None:
 
 def test_a_client_that_gave_up_is_named_by_its_key() -> None:
     one = posted()
-    one.settled = False
+    one.settled, one.gave_up = False, True
 
     (violation,) = promises_broken([one], stored(one))
 

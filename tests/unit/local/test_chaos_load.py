@@ -138,7 +138,7 @@ async def test_a_client_gives_up_at_last(api: Api, server: str) -> None:
     async with Exchange(server, tally, patience=0) as exchange:
         posted = await place(Clients(exchange, tally), Kind.PLAIN)
 
-    assert (posted.settled, posted.order_ids) == (False, [])
+    assert (posted.gave_up, posted.settled, posted.order_ids) == (True, False, [])
 
 
 async def test_what_takes_too_long_is_left_unsettled(api: Api, clients: Clients) -> None:
@@ -146,7 +146,8 @@ async def test_what_takes_too_long_is_left_unsettled(api: Api, clients: Clients)
 
     await clients.place_all(orders, seconds=120, at_most=0.3)
 
-    assert [(one.settled, len(one.order_ids)) for one in clients.posted] == [(False, 1), (False, 0)]
+    assert [len(one.order_ids) for one in clients.posted] == [1, 0]
+    assert not any(one.settled or one.gave_up for one in clients.posted)
 
 
 async def test_a_second_post_under_the_key_is_kept_beside_the_first(

@@ -19,6 +19,7 @@ def printed(violations: Sequence[Violation] = ()) -> str:
         {"posting took": 75.0},
         {"posted with a key": 4321},
         {"answers 5xx, asked again": 12},
+        6,
         [Happened("workers killed", 3.2, 0.01, 4), Happened("workers killed", 9.4, 0.01, 2)],
         [Ending("CONFIRMED", None, 4000), Ending("FAILED", "PRICE_LIMIT", 30)],
         Effort(17, 33, 2),
@@ -47,6 +48,7 @@ def test_a_run_is_told_in_numbers() -> None:
     for line in (
         "posted with a key 4,321",
         "answers 5xx, asked again 12",
+        "orders cut off by the end of the run 6",
         "workers killed 2 times, at 3, 9 s, 6 processes",
         "CONFIRMED 4,000",
         "FAILED PRICE_LIMIT 30",
