@@ -84,7 +84,6 @@ class Expected:
     swept: bool = False
     conflicts: set[datetime] = field(default_factory=set)
     claims: list[Order] = field(default_factory=list)
-    written: set[int] = field(default_factory=set)
     ended_as: dict[str, Any] | None = None
 
     def becomes(self, status: OrderStatus, steps: int = 1) -> None:
@@ -126,11 +125,10 @@ class Lifecycle(RuleBasedStateMachine):
     def late(self, order: Expected) -> bool:
         return order.terms.expires_at is not None and order.terms.expires_at <= self.now
 
-    @rule(batch=st.lists(numbers, min_size=1, max_size=6), conflict=st.booleans())
-    def claim(self, batch: list[int], conflict: bool) -> None:
-        """`conflict`: the last one comes with other terms under the same id, too."""
-        terms = [TERMS[number] for number in batch]
-        self.claimed([*terms, another(terms[-1])] if conflict else terms)
+    @rule(batch=st.lists(st.tuples(numbers, st.booleans()), min_size=1, max_size=6))
+    def claim(self, batch: list[tuple[int, bool]]) -> None:
+        """Each is an order, and whether it comes with other terms under the same id."""
+        self.claimed([another(TERMS[n]) if other else TERMS[n] for n, other in batch])
 
     def claimed(self, batch: list[OrderTerms]) -> None:
         """Claims `batch`, and compares what comes of it with what should."""
@@ -214,9 +212,6 @@ class Lifecycle(RuleBasedStateMachine):
             if order is None or len(order.claims) <= later:
                 continue
             claim = order.claims[-1 - later]
-            if claim.fence in order.written:
-                continue
-            order.written.add(claim.fence)
             if claim.fence == order.fence and order.status is OrderStatus.ROUTING:
                 recorded.add(order.terms.id)
                 order.comes_to(end)

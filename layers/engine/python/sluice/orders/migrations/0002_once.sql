@@ -63,7 +63,8 @@ BEGIN
     IF coalesce(cardinality(accepted_ids), 0) < jsonb_array_length(asked) THEN
         WITH different AS (
             INSERT INTO conflicts (order_id, accepted_at, terms)
-            SELECT t.id, t.accepted_at, to_jsonb(t)
+            -- A message may come twice in a batch.
+            SELECT DISTINCT ON (t.id, t.accepted_at) t.id, t.accepted_at, to_jsonb(t)
             FROM jsonb_to_recordset(asked) AS t (
                 id uuid, account text, type order_type, side order_side, token_in text,
                 token_out text, swap_mode swap_mode, amount u64, slippage_bps int, max_splits int,
@@ -140,7 +141,7 @@ BEGIN
             FROM step s
             -- The fence refuses a worker whose lease was lost; seq refuses a step out of turn.
             WHERE o.id = s.order_id AND o.id = ANY(ids) AND o.fence = s.fence
-              AND o.seq = s.seq - 1
+              AND o.seq = s.seq - 1 AND (wave = 0 OR o.id = ANY(held))
             RETURNING o.id, s.seq, s.status, s.detail, s.at
         ), told AS (
             INSERT INTO order_events (order_id, seq, status, detail, at)
@@ -159,6 +160,7 @@ BEGIN
             FROM jsonb_to_recordset(later) AS p (
                 order_id uuid, fence int, seconds float8, attempts int)
             WHERE o.id = p.order_id AND o.id = ANY(ids) AND o.fence = p.fence
+              AND o.status = 'ROUTING'
             RETURNING o.id
         )
         SELECT array_agg(id) INTO postponed_ids FROM postponed;
