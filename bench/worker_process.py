@@ -1,10 +1,15 @@
-"""The worker function as Lambda runs it: one process, one batch after the other."""
+"""A worker in a process: one batch after the other, as Lambda runs it, or several in flight."""
 
+import asyncio
 import time
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
-from sluice.orders.message import encode
-from worker.app import handler
+from sluice.config import WorkerConfig, load
+from sluice.engine import Deadline, Engine, bootstrap
+from sluice.orders.message import decode, encode
+from worker.app import handler, loop
 
 from .invocation import Invocation
 from .orders import terms
@@ -14,15 +19,44 @@ BATCH = 10
 
 
 def work(orders: int) -> Answer:
-    """Takes that many orders through."""
-    messages = [_message(number) for number in range(orders)]
-    events = [{"Records": messages[at : at + BATCH]} for at in range(0, orders, BATCH)]
+    """Takes that many orders through the function, one batch after the other."""
+    events = _events(orders)
     context = Invocation()
     cpu, began = time.process_time(), time.perf_counter()
     for event in events:
         handler(event, context)
-    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    return {"seconds": seconds, "cpuSeconds": cpu}
+    return _taken(cpu, began)
+
+
+def overlap(orders: int, in_flight: int) -> Answer:
+    """The same through as many engines, each one batch after the other, all in one event loop."""
+    events = iter(_events(orders))
+    cpu, began = time.process_time(), time.perf_counter()
+    loop.run_until_complete(_all(events, in_flight))
+    return _taken(cpu, began)
+
+
+async def _all(events: Iterator[dict[str, Any]], in_flight: int) -> None:
+    async def take(engine: Engine) -> None:
+        for event in events:
+            batch = [decode(record["body"]) for record in event["Records"]]
+            await engine.execute(batch, Deadline(Invocation.SECONDS))
+
+    await asyncio.gather(*(take(engine) for engine in _engines(in_flight)))
+
+
+@cache
+def _engines(count: int) -> list[Engine]:
+    return [bootstrap(load(WorkerConfig)) for _ in range(count)]
+
+
+def _events(orders: int) -> list[dict[str, Any]]:
+    messages = [_message(number) for number in range(orders)]
+    return [{"Records": messages[at : at + BATCH]} for at in range(0, orders, BATCH)]
+
+
+def _taken(cpu: float, began: float) -> Answer:
+    return {"seconds": time.perf_counter() - began, "cpuSeconds": time.process_time() - cpu}
 
 
 def _message(number: int) -> dict[str, Any]:
@@ -38,4 +72,4 @@ def _message(number: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve({"work": work})
+    serve({"work": work, "overlap": overlap})
