@@ -38,6 +38,8 @@ class Fault:
     at: float
     name: str
     act: Act
+    lasts: bool = True
+    """Whether there is a time between breaking and whole, or it is over at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ async def happen(
         await asyncio.sleep(began + fault.at - clock())
         at = clock()
         killed = await fault.act(scene)
-        happened = Happened(fault.name, at - began, clock() - at, killed)
+        seconds = clock() - at if fault.lasts else 0.0
+        happened = Happened(fault.name, at - began, seconds, killed)
         tell(happened)
         return happened
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from rich.console import Console
 from rich.table import Table
@@ -12,9 +11,6 @@ from .checks import PROMISES
 from .faults import Happened
 from .invariants import INVARIANTS, Violation
 from .ledger import Effort, Ending, Times
-
-SHOWN_SECONDS: Final = 0.5
-"""What took less happened at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +79,7 @@ def _faults(happened: Sequence[Happened]) -> Iterator[tuple[str, str]]:
 
 def described(seconds: float, killed: int) -> str:
     """What there is to say of a fault beyond its name."""
-    lasted = f", {seconds:.1f} s" if seconds >= SHOWN_SECONDS else ""
+    lasted = f", {seconds:.1f} s" if seconds else ""
     return lasted + (f", {killed} process{'es' * (killed != 1)}" if killed else "")
 
 

@@ -20,7 +20,7 @@ def printed(violations: Sequence[Violation] = ()) -> str:
         {"posted with a key": 4321},
         {"answers 5xx, asked again": 12},
         6,
-        [Happened("workers killed", 3.2, 0.01, 4), Happened("workers killed", 9.4, 0.01, 2)],
+        [Happened("workers killed", 3.2, 0, 4), Happened("workers killed", 9.4, 0, 2)],
         [Ending("CONFIRMED", None, 4000), Ending("FAILED", "PRICE_LIMIT", 30)],
         Effort(17, 33, 2),
         Times(0.25, 12.5, 131.04),
@@ -78,5 +78,5 @@ def test_what_does_not_hold_is_named_with_orders() -> None:
 
 
 def test_what_was_over_at_once_has_no_length() -> None:
-    assert described(0.01, 1) == ", 1 process"
+    assert described(0, 1) == ", 1 process"
     assert described(10.04, 0) == ", 10.0 s"
