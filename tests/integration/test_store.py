@@ -505,7 +505,7 @@ async def test_a_connection_that_broke_while_it_idled_is_replaced(
     store = PostgresStore(database)
     await store.ping()
     connection.execute(
-        """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        """SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
            WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"""
     )
     seconds = idled

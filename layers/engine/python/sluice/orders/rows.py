@@ -1,7 +1,7 @@
 """Between the domain and Postgres' rows."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -31,18 +31,17 @@ Json = dict[str, object]
 """What the SQL unfolds: strings, integers and nothing that JSON would have to guess at."""
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def packed(records: Sequence[object]) -> Jsonb:
     """Records as one value that the SQL unfolds."""
-    return Jsonb(records, dumps=_dumps)
+    return Jsonb(records, dumps=_encode)
 
 
 def packed_terms(terms: Sequence[OrderTerms]) -> Jsonb:
     """Orders as one value that the SQL unfolds; their wire form is just that."""
     return Jsonb(terms, dumps=_wired)
-
-
-def _dumps(records: Sequence[object]) -> str:
-    return json.dumps(records, separators=(",", ":"))
 
 
 def _wired(terms: Sequence[OrderTerms]) -> str:
@@ -88,43 +87,51 @@ def later(postponed: Postponed) -> Json:
     }
 
 
-def quote(order: Order, quoted: VenueQuote) -> Json:
-    """A pool's answer for `order`, tied to the claim that asked."""
-    return {
-        "order_id": str(order.terms.id),
-        "fence": order.fence,
-        "hop": quoted.hop,
-        "venue": quoted.venue,
-        "pool": quoted.pool,
-        "token_in": quoted.token_in,
-        "token_out": quoted.token_out,
-        "slot": quoted.slot,
-        "amount_in": quoted.amount_in,
-        "amount_out": quoted.amount_out,
-        "leg_in": quoted.leg_in,
-        "leg_out": quoted.leg_out,
-        "fees": quoted.fees,
-        "impact_ppm": quoted.impact_ppm,
-        "error": quoted.error,
-    }
+def quotes(order: Order, answers: Iterable[VenueQuote]) -> list[Json]:
+    """What pools answered for `order`, tied to the claim that asked."""
+    order_id = str(order.terms.id)
+    return [
+        {
+            "order_id": order_id,
+            "fence": order.fence,
+            "hop": answer.hop,
+            "venue": answer.venue,
+            "pool": answer.pool,
+            "token_in": answer.token_in,
+            "token_out": answer.token_out,
+            "slot": answer.slot,
+            "amount_in": answer.amount_in,
+            "amount_out": answer.amount_out,
+            "leg_in": answer.leg_in,
+            "leg_out": answer.leg_out,
+            "fees": answer.fees,
+            "impact_ppm": answer.impact_ppm,
+            "error": answer.error,
+        }
+        for answer in answers
+    ]
 
 
-def fill(order: Order, leg: int, filled: Fill) -> Json:
-    """The `leg`-th fill of `order`."""
-    return {
-        "order_id": str(order.terms.id),
-        "leg": leg,
-        "hop": filled.hop,
-        "venue": filled.venue,
-        "pool": filled.pool,
-        "token_in": filled.token_in,
-        "token_out": filled.token_out,
-        "slot": filled.slot,
-        "amount_in": filled.amount_in,
-        "amount_out": filled.amount_out,
-        "fees": filled.fees,
-        "reference": filled.reference,
-    }
+def fills(order: Order, filled: Iterable[Fill]) -> list[Json]:
+    """The fills of `order`, in their order."""
+    order_id = str(order.terms.id)
+    return [
+        {
+            "order_id": order_id,
+            "leg": leg,
+            "hop": fill.hop,
+            "venue": fill.venue,
+            "pool": fill.pool,
+            "token_in": fill.token_in,
+            "token_out": fill.token_out,
+            "slot": fill.slot,
+            "amount_in": fill.amount_in,
+            "amount_out": fill.amount_out,
+            "fees": fill.fees,
+            "reference": fill.reference,
+        }
+        for leg, fill in enumerate(filled)
+    ]
 
 
 def order_of(row: Row) -> Order:

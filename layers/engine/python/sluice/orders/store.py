@@ -13,7 +13,7 @@ from . import statements as sql
 from .database import Connection, Database
 from .model import Order, OrderEvent, OrderStatus, OrderTerms, begin
 from .port import Claim, Execution, Postponed, Swept, Wish
-from .rows import Json, Row, event_of, fill, later, order_of, packed, packed_terms, quote, step
+from .rows import Json, Row, event_of, fills, later, order_of, packed, packed_terms, quotes, step
 
 
 class PostgresStore:
@@ -92,10 +92,8 @@ class PostgresStore:
                 "ids": [end.order.terms.id for end in ends],
                 "steps": packed(waves),
                 "later": packed([later(one) for one in postponed]),
-                "quotes": packed([quote(end.order, q) for end in ends for q in end.quotes]),
-                "fills": packed(
-                    [fill(e.order, leg, f) for e in executions for leg, f in enumerate(e.fills)]
-                ),
+                "quotes": packed([q for end in ends for q in quotes(end.order, end.quotes)]),
+                "fills": packed([f for e in executions for f in fills(e.order, e.fills)]),
             },
         )
         return frozenset([row["order_id"] for row in rows])

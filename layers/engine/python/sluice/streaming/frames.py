@@ -7,6 +7,8 @@ from sluice.orders.model import OrderEvent
 
 Frame = str
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def order_frame(event: OrderEvent) -> Frame:
     """A status change as its client reads it; prices and amounts are strings, never floats."""
@@ -36,4 +38,4 @@ def error_frame(code: str, message: str) -> Frame:
 
 
 def _frame(content: Mapping[str, object]) -> Frame:
-    return json.dumps(content, separators=(",", ":"))
+    return _encode(content)
