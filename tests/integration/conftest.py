@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import boto3
 import psycopg
 import pytest
+from mypy_boto3_sqs import SQSClient
 
-from local import postgres, processes, valkey
+from local import ministack, postgres, processes, valkey
 from local.home import Home
 from local.ports import Ports
 from sluice.orders.database import Database
@@ -71,3 +73,20 @@ async def client(valkey_server: str) -> AsyncIterator[Valkey]:
     await client.flushall()
     yield client
     await client.aclose()
+
+
+@pytest.fixture(scope="session")
+def aws_server(home: Home, ports: Ports) -> Iterator[str]:
+    part = ministack.part(home, ports.gateway)
+    processes.start(home, part)
+    yield ministack.url(ports.gateway)
+    processes.stop(home, part.name)
+
+
+@pytest.fixture(scope="module")
+def sqs(aws_server: str) -> Iterator[SQSClient]:
+    """A client of an emulated SQS, where whoever asks botocore finds it, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (ministack.CREDENTIALS | {"AWS_ENDPOINT_URL": aws_server}).items():
+            patch.setenv(name, value)
+        yield boto3.client("sqs")

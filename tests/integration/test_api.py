@@ -1,4 +1,4 @@
-"""The HTTP API over a real Postgres, a real Valkey and moto's SQS."""
+"""The HTTP API over a real Postgres, a real Valkey and an emulated SQS."""
 
 import asyncio
 import json
@@ -13,7 +13,6 @@ import boto3
 import pytest
 from aiohttp import web
 from fastapi import FastAPI
-from moto import mock_aws
 from mypy_boto3_sqs import SQSClient
 from mypy_boto3_sqs.type_defs import MessageTypeDef
 from redis.asyncio.client import PubSub
@@ -49,13 +48,6 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     yield loop
     loop.close()
     asyncio.set_event_loop(None)
-
-
-@pytest.fixture(scope="module")
-def sqs() -> Iterator[SQSClient]:
-    with pytest.MonkeyPatch.context() as patch, mock_aws():
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        yield boto3.client("sqs")
 
 
 @pytest.fixture
@@ -387,7 +379,7 @@ def test_without_valkey_orders_are_accepted_all_the_same(config: ApiConfig, queu
 
 
 def test_without_a_queue_an_order_is_refused(config: ApiConfig) -> None:
-    app = app_of(config, ORDERS_QUEUE_URL="https://queue.amazonaws.com/000000000000/none")
+    app = app_of(config, ORDERS_QUEUE_URL=f"{config.ORDERS_QUEUE_URL}-none")
 
     answer = call(app, "POST", "/api/orders/execute", BODY)
 

@@ -13,7 +13,7 @@ import pytest
 import redis
 from fastapi import FastAPI
 from mangum import Mangum
-from moto import mock_aws
+from mypy_boto3_sqs import SQSClient
 from psycopg import sql
 
 from api.app import create_app
@@ -51,18 +51,15 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @pytest.fixture(scope="module")
-def config(migrated: str, valkey_server: str) -> Iterator[ApiConfig]:
-    with pytest.MonkeyPatch.context() as patch, mock_aws():
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        queue = boto3.client("sqs").create_queue(QueueName="orders")["QueueUrl"]
-        yield ApiConfig(
-            ORDERS_QUEUE_URL=queue,
-            DATABASE_URL=migrated,
-            VALKEY_URL=valkey_server,
-            SOLANA_RPC_URL=NOWHERE,
-            MARKETS="simulated",
-            RATE_LIMIT_PER_SECOND=0,
-        )
+def config(migrated: str, valkey_server: str, sqs: SQSClient) -> ApiConfig:
+    return ApiConfig(
+        ORDERS_QUEUE_URL=sqs.create_queue(QueueName="hostile")["QueueUrl"],
+        DATABASE_URL=migrated,
+        VALKEY_URL=valkey_server,
+        SOLANA_RPC_URL=NOWHERE,
+        MARKETS="simulated",
+        RATE_LIMIT_PER_SECOND=0,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-import boto3
 import mangum.types
 import pytest
 import schemathesis
@@ -18,7 +17,7 @@ from aiohttp import web
 from fastapi import FastAPI
 from hypothesis import HealthCheck, settings
 from mangum import Mangum
-from moto import mock_aws
+from mypy_boto3_sqs import SQSClient
 from requests import Request
 from schemathesis.specs.openapi.checks import (
     allow_header_conformance,
@@ -95,25 +94,27 @@ def rpc(loop: asyncio.AbstractEventLoop) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def app(
-    migrated: str, valkey_server: str, rpc: str, loop: asyncio.AbstractEventLoop
-) -> Iterator[FastAPI]:
+    migrated: str,
+    valkey_server: str,
+    sqs: SQSClient,
+    rpc: str,
+    loop: asyncio.AbstractEventLoop,
+) -> FastAPI:
     """The application; `EXECUTED` was executed, `WAITING` waits for a worker."""
-    with pytest.MonkeyPatch.context() as patch, mock_aws():
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        services = Services(
-            ApiConfig(
-                ORDERS_QUEUE_URL=boto3.client("sqs").create_queue(QueueName="orders")["QueueUrl"],
-                DATABASE_URL=migrated,
-                VALKEY_URL=valkey_server,
-                SOLANA_RPC_URL=rpc,
-                MARKETS="simulated",
-                RATE_LIMIT_PER_SECOND=0,
-                ACCOUNT=ACCOUNT,
-            )
+    services = Services(
+        ApiConfig(
+            ORDERS_QUEUE_URL=sqs.create_queue(QueueName="documented")["QueueUrl"],
+            DATABASE_URL=migrated,
+            VALKEY_URL=valkey_server,
+            SOLANA_RPC_URL=rpc,
+            MARKETS="simulated",
+            RATE_LIMIT_PER_SECOND=0,
+            ACCOUNT=ACCOUNT,
         )
-        loop.run_until_complete(execute(migrated))
-        services.accepted.remember(WAITING)
-        yield create_app(lambda: services)
+    )
+    loop.run_until_complete(execute(migrated))
+    services.accepted.remember(WAITING)
+    return create_app(lambda: services)
 
 
 async def execute(postgres_url: str) -> None:

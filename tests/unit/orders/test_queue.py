@@ -1,46 +1,64 @@
 """Telling a queue that took nothing from one that may have."""
 
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from sluice.errors import QueueUnavailable
+from sluice.orders.message import decode
 from sluice.orders.queue import SqsOrderQueue
+from sluice.orders.sqs import NotTaken, Unanswered
 from tests.builders import buy
 
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
-
-URL = "https://queue.amazonaws.com/000000000000/orders"
+URL = "http://127.0.0.1:1/000000000000/orders"
 
 
-class Failing:
-    """An SQS client whose every call ends in `error`."""
+class FakeSqs:
+    """Notes what it is asked for; fails if it is told how."""
 
-    def __init__(self, error: Exception) -> None:
-        self._error = error
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.asked: list[tuple[str, Mapping[str, object]]] = []
 
-    def send_message(self, **_: object) -> None:
-        raise self._error
+    def call(self, action: str, arguments: Mapping[str, object]) -> None:
+        self.asked.append((action, arguments))
+        if self.error is not None:
+            raise self.error
 
 
-def client_error(status: int) -> ClientError:
-    answer: Any = {"Error": {}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, "SendMessage")
+def test_an_order_is_sent_whole_and_in_the_group_of_its_account() -> None:
+    sqs, order = FakeSqs(), buy()
+
+    SqsOrderQueue(URL, lambda _: sqs).send(order)
+
+    ((action, message),) = sqs.asked
+    assert action == "SendMessage"
+    assert decode(str(message["MessageBody"])) == order
+    assert (message["QueueUrl"], message["MessageGroupId"]) == (URL, order.account)
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "said", "not_taken"),
     [
-        (EndpointConnectionError(endpoint_url=URL), "was not accepted"),
-        (client_error(400), "was not accepted"),
-        (client_error(503), "did not say whether"),
-        (ReadTimeoutError(endpoint_url=URL), "did not say whether"),
+        (NotTaken("HTTP 400"), "was not accepted", True),
+        (Unanswered("HTTP 503"), "did not say whether", False),
     ],
 )
-def test_a_client_is_told_whether_trying_again_is_safe(error: Exception, said: str) -> None:
-    queue = SqsOrderQueue(URL, lambda: cast("SQSClient", Failing(error)))
+def test_a_client_is_told_whether_trying_again_is_safe(
+    error: Exception, said: str, not_taken: bool
+) -> None:
+    queue = SqsOrderQueue(URL, lambda _: FakeSqs(error))
 
-    with pytest.raises(QueueUnavailable, match=said):
+    with pytest.raises(QueueUnavailable, match=said) as raised:
         queue.send(buy())
+
+    assert raised.value.not_taken is not_taken
+
+
+async def test_a_queue_that_cannot_be_asked_is_not_ready() -> None:
+    sqs = FakeSqs()
+    await SqsOrderQueue(URL, lambda _: sqs).ping()
+    assert [action for action, _ in sqs.asked] == ["GetQueueAttributes"]
+
+    with pytest.raises(QueueUnavailable):
+        await SqsOrderQueue(URL, lambda _: FakeSqs(Unanswered("late"))).ping()

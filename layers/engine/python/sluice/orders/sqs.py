@@ -43,13 +43,16 @@ class Sqs:
         endpoint: str,
         session: botocore.session.Session,
         now: Callable[[], float] = time.monotonic,
+        patience: float = ANSWER_SECONDS,
     ) -> None:
+        """`patience` is how long an answer is waited for, in seconds."""
         parts = urlsplit(endpoint)
         self._origin = f"{parts.scheme}://{parts.netloc}/"
         self._open = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._host = parts.netloc
         self._session = session
         self._now = now
+        self._patience = patience
         self._connection: HTTPConnection | None = None
         self._used_at = 0.0
 
@@ -95,7 +98,7 @@ class Sqs:
         self._close()
         connection = self._open(self._host, timeout=CONNECT_SECONDS)
         connection.connect()
-        connection.sock.settimeout(ANSWER_SECONDS)
+        connection.sock.settimeout(self._patience)
         self._connection = connection
         return connection
 
