@@ -1,0 +1,53 @@
+"""AWS Signature Version 4 for the one shape of request that SQS is sent.
+
+botocore's own signer is made for every request there is: it costs a fifth of accepting an order,
+this costs a tenth of it. A test holds it to botocore's, byte for byte.
+"""
+
+import hmac
+from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256
+
+from botocore.credentials import ReadOnlyCredentials
+
+_ALGORITHM = "AWS4-HMAC-SHA256"
+
+
+def signed_headers(
+    host: str,
+    region: str,
+    target: str,
+    body: bytes,
+    credentials: ReadOnlyCredentials,
+    now: datetime,
+) -> dict[str, str]:
+    """The headers of a POST of JSON to "/" of SQS at `host`; `now` is in UTC."""
+    at = now.strftime("%Y%m%dT%H%M%SZ")
+    headers = {"content-type": "application/x-amz-json-1.0", "host": host, "x-amz-date": at}
+    if credentials.token:
+        headers["x-amz-security-token"] = credentials.token
+    # In the order of their names, as they are signed.
+    headers["x-amz-target"] = target
+    names = ";".join(headers)
+    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    canonical = f"POST\n/\n\n{lines}\n{names}\n{sha256(body).hexdigest()}"
+    scope = f"{at[:8]}/{region}/sqs/aws4_request"
+    digest = sha256(canonical.encode()).hexdigest()
+    to_sign = f"{_ALGORITHM}\n{at}\n{scope}\n{digest}"
+    key = _key(credentials.secret_key, at[:8], region)
+    signature = hmac.digest(key, to_sign.encode(), sha256).hex()
+    headers["authorization"] = (
+        f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, "
+        f"SignedHeaders={names}, Signature={signature}"
+    )
+    return headers
+
+
+@lru_cache(maxsize=1)
+def _key(secret: str, day: str, region: str) -> bytes:
+    """The day's key: derived once, not for each request."""
+    key = f"AWS4{secret}".encode()
+    for part in (day, region, "sqs", "aws4_request"):
+        key = hmac.digest(key, part.encode(), sha256)
+    return key

@@ -1,0 +1,47 @@
+"""Our signature beside botocore's."""
+
+from datetime import UTC, datetime
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice.orders.signing import signed_headers
+
+NAMES = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=20)
+HOSTS = st.sampled_from(
+    [
+        "sqs.eu-west-1.amazonaws.com",
+        "127.0.0.1:4566",
+        "localhost",
+        "sqs.cn-north-1.amazonaws.com.cn",
+    ]
+)
+MOMENTS = st.integers(0, 4_000_000_000).map(lambda unix: datetime.fromtimestamp(unix, UTC))
+
+
+@given(HOSTS, NAMES, st.binary(max_size=99), st.none() | NAMES, NAMES, NAMES, MOMENTS)
+def test_it_is_botocores_to_the_byte(
+    host: str, region: str, body: bytes, token: str | None, key: str, secret: str, now: datetime
+) -> None:
+    credentials = ReadOnlyCredentials(key, secret, token)
+
+    headers = signed_headers(host, region, "AmazonSQS.SendMessage", body, credentials, now)
+
+    about = {name: headers[name] for name in ("content-type", "x-amz-target", "x-amz-date")}
+    if token is not None:
+        about["x-amz-security-token"] = token
+    scheme = "http" if host[0] == "1" else "https"
+    request = AWSRequest("POST", f"{scheme}://{host}/", about, body)
+    request.context["timestamp"] = headers["x-amz-date"]
+    signer = SigV4Auth(credentials, "sqs", region)
+    to_sign = signer.string_to_sign(request, signer.canonical_request(request))
+    signature = signer.signature(to_sign, request)
+    signed = signer.signed_headers(signer.headers_to_sign(request))
+    assert headers["host"] == host
+    assert headers["authorization"] == (
+        f"AWS4-HMAC-SHA256 Credential={signer.scope(request)}, "
+        f"SignedHeaders={signed}, Signature={signature}"
+    )
