@@ -362,6 +362,16 @@ async def test_an_order_that_expired_in_the_queue_ends_there(
         assert await store.record([confirmed(claimed)]) == frozenset()
 
 
+async def test_an_order_that_had_expired_when_it_was_accepted_ends_at_once(
+    store: PostgresStore,
+) -> None:
+    order = replace(buy(), expires_at=NOON - timedelta(hours=1))
+
+    found = await claim(store, order)
+
+    assert [event.status for event in found.events] == [OrderStatus.PENDING, OrderStatus.EXPIRED]
+
+
 async def test_an_order_claimed_too_often_fails_as_a_fault_of_ours(store: PostgresStore) -> None:
     order = buy()
     for _ in range(MAX_CLAIMS):

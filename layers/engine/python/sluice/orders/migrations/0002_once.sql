@@ -4,7 +4,8 @@
 ALTER TYPE fail_reason ADD VALUE 'INTERNAL';
 
 ALTER TABLE orders
-    ADD COLUMN expires_at timestamptz CHECK (expires_at > accepted_at),
+    -- May lie before accepted_at: a request that is made again late is still that order, EXPIRED.
+    ADD COLUMN expires_at timestamptz,
     -- How often it was routed in vain; the count of its claims is `fence`.
     ADD COLUMN attempts integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     -- When the sweeper may put it back in the queue once more.
