@@ -1,5 +1,6 @@
 """What must hold once everything has been said and done."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,8 +64,14 @@ def faults(
         for key in told
         if happened.get(key) != told[key]
     ]
-    if follower.contradictions:
-        found.append(f"told twice and differently: {follower.contradictions}")
+    found += [f"told differently: {both}" for both in follower.contradictions(accepted.account)]
+    # The last claim's quotes are there, with the parts that became fills, or an earlier one wrote.
+    late = connection.execute(
+        "SELECT id FROM orders o WHERE id = ANY(%s) AND status = 'CONFIRMED' AND NOT EXISTS"
+        " (SELECT FROM quotes q WHERE q.order_id = id AND q.fence = o.fence AND leg_in > 0)",
+        (list(accepted.orders),),
+    ).fetchall()
+    found += [f"filled by a worker whose claim was lost: {id_}" for (id_,) in late]
     strangers = {id_ for id_, _ in happened} - accepted.orders
     found += [f"nobody asked for {id_}" for id_ in strangers]
     kept = connection.execute(
@@ -73,6 +80,13 @@ def faults(
     if (refused := {id_ for (id_,) in kept}) != accepted.disputed:
         found.append(f"refused as conflicts {refused}, not {set(accepted.disputed)}")
     return found
+
+
+def faults_of_claims(claims: Counter[tuple[str, int]]) -> list[str]:
+    """Claims that more than one worker holds: the number is there to tell them apart."""
+    return [
+        f"claim {fence} of {id_} was given {n} times" for (id_, fence), n in claims.items() if n > 1
+    ]
 
 
 def faults_of_the_dead(dead: Sequence[DeadLetter], accepted: Accepted) -> list[str]:

@@ -10,30 +10,42 @@ import redis
 
 from sluice.streaming.valkey import ORDER_EVENTS
 
-Told = dict[tuple[UUID, int], str]
-"""The status that was told by order and seq."""
+Event = tuple[UUID, int]
+"""Order and seq."""
 
 
 class Follower:
     """Hears all accounts' frames, as the relay does; keeps what each was told."""
 
     def __init__(self) -> None:
-        self._told: defaultdict[str, Told] = defaultdict(dict)
-        self.contradictions: list[str] = []
-        """An event that was told twice, and not the same."""
+        self._told: defaultdict[str, dict[Event, str]] = defaultdict(dict)
+        self._contradictions: defaultdict[str, list[str]] = defaultdict(list)
 
     def hear(self, message: dict[str, str]) -> None:
         """A message of Valkey's."""
         if message["type"] != "pmessage":
             return
-        frame = json.loads(message["data"])
-        key = (UUID(frame["orderId"]), frame["seq"])
-        if self._told[message["channel"]].setdefault(key, frame["status"]) != frame["status"]:
-            self.contradictions.append(message["data"])
+        channel, frame = message["channel"], message["data"]
+        content = json.loads(frame)
+        first = self._told[channel].setdefault((UUID(content["orderId"]), content["seq"]), frame)
+        if frame != first:
+            self._contradictions[channel].append(f"{first} and {frame}")
 
-    def told(self, account: str) -> Told:
-        """What was told to `account` so far."""
-        return dict(self._told[ORDER_EVENTS.format(account=account)])
+    def told(self, account: str) -> dict[Event, str]:
+        """What was told to `account` so far: the status by event."""
+        frames = dict(self._told[_channel(account)])
+        return {event: json.loads(frame)["status"] for event, frame in frames.items()}
+
+    def contradictions(self, account: str) -> list[str]:
+        """Events of `account` that were told again, and not word for word the same.
+
+        It is how an event shows that was told before it was so: when it comes true, it is later.
+        """
+        return list(self._contradictions[_channel(account)])
+
+
+def _channel(account: str) -> str:
+    return ORDER_EVENTS.format(account=account)
 
 
 @contextmanager
@@ -41,7 +53,7 @@ def follower(url: str) -> Iterator[Follower]:
     """Listens in a thread of its own."""
     follower = Follower()
     with redis.Redis.from_url(url, decode_responses=True) as client, client.pubsub() as listening:
-        listening.psubscribe(**{ORDER_EVENTS.format(account="*"): follower.hear})
+        listening.psubscribe(**{_channel("*"): follower.hear})
         # The answer to the subscription: from here on nothing is missed.
         listening.get_message(timeout=5)
         thread = listening.run_in_thread(sleep_time=0.2)

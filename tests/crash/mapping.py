@@ -5,6 +5,7 @@ early, twice, to two workers at once.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -151,6 +152,8 @@ class EventSourceMapping:
         self._environment = environment
         self._workers: dict[int, Worker] = {}
         self.deaths = 0
+        self.claims = Counter[tuple[str, int]]()
+        """How many workers were given a claim of that number on that order: one each."""
 
     def run(self, *hands: Hand, back_after: int = 0) -> None:
         """Gives each batch to a worker of its own, all at once, and waits until all are done.
@@ -162,7 +165,9 @@ class EventSourceMapping:
                 self._workers[place] = self._nursery.worker(self._environment)
             self._workers[place].hand(hand.records, hand.plan)
         for place, hand in enumerate(hands):
-            if self._workers[place].died():
+            done = self._workers[place].done()
+            self.claims.update(done.claims)
+            if done.died:
                 self._workers.pop(place).close()
                 self.deaths += 1
                 self._queue.come_back(hand.records, back_after)

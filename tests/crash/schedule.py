@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from .checks import faults, faults_of_the_dead, unfinished
+from .checks import faults, faults_of_claims, faults_of_the_dead, unfinished
 from .mapping import BATCH, EventSourceMapping, Hand, Queue, Record, last_receive
 from .market import HIGH, LOW
 from .orders import random_book
@@ -138,5 +138,6 @@ def play(house: House, seed: int) -> Played:
             if not schedule.round() and not unfinished(connection, orders) and not schedule.hurry():
                 break
         wrong = faults(connection, book.accepted, house.follower)
+    wrong += faults_of_claims(mapping.claims)
     wrong += faults_of_the_dead(queue.dead(), book.accepted)
     return Played(seed, wrong, len(orders), mapping.deaths, chaos.stalls, chaos.twice)

@@ -41,10 +41,12 @@ class House:
         """A new queue, with its dead-letter queue."""
         return Queue(self.sqs, name)
 
-    def mapping(self, queue: Queue, prices: Sequence[int]) -> EventSourceMapping:
+    def mapping(
+        self, queue: Queue, prices: Sequence[int], lease_seconds: float = LEASE_SECONDS
+    ) -> EventSourceMapping:
         """Feeds workers from `queue`; each meets a market of these prices."""
         environment = Environment(
-            self.postgres, self.valkey, queue.url, queue.dead_letters, LEASE_SECONDS, prices
+            self.postgres, self.valkey, queue.url, queue.dead_letters, lease_seconds, prices
         )
         return EventSourceMapping(queue, self.nursery, environment)
 

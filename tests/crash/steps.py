@@ -113,6 +113,8 @@ class SteppedStore:
         self._store = store
         self._database = database
         self._steps = steps
+        self.claims: list[tuple[str, int]] = []
+        """Order and number of each claim that succeeded."""
 
     async def claim(
         self, terms: Sequence[OrderTerms], now: datetime, lease_seconds: float
@@ -120,6 +122,7 @@ class SteppedStore:
         self._steps.reach(Step.CLAIM_BEFORE)
         self._watch(Step.CLAIM_UNREAD)
         claim = await self._store.claim(terms, now, lease_seconds)
+        self.claims += [(str(order.terms.id), order.fence) for order in claim.orders]
         self._steps.reach(Step.CLAIM_AFTER)
         return claim
 

@@ -22,7 +22,7 @@ from sluice.streaming.publish import ValkeyPublisher
 from sluice.streaming.valkey import connect, connect_blocking
 from sluice.sweeper import Sweeper
 
-from .checks import Accepted, faults, unfinished
+from .checks import Accepted, faults, faults_of_claims, unfinished
 from .mapping import EventSourceMapping, Hand, Record
 from .market import HIGH, LOW
 from .orders import hopping, late, other_terms, steady, touchy
@@ -33,6 +33,15 @@ from .workers import Plan
 pytestmark = pytest.mark.integration
 
 END_SECONDS = 60
+FALLING = (HIGH, LOW)
+"""The prices that a worker's first batch meets: what may not slip by so much is routed again."""
+OVERTAKEN_AT = (
+    pytest.param(
+        Step.CLAIM_UNREAD,
+        marks=pytest.mark.xfail(reason="a claim takes its number from its second round trip"),
+    ),
+    *(Step.CLAIM_AFTER, Step.SETTLE_BEFORE, Step.SETTLE_AFTER, Step.RECORD_BEFORE),
+)
 AWHILE = timedelta(minutes=10)
 """After which nobody waits any more for what was accepted, and no lease lasts."""
 
@@ -73,13 +82,14 @@ class Scene:
         self._handed += records
         return records
 
-    def end(self, mapping: EventSourceMapping) -> None:
+    def end(self) -> None:
         """Lets a worker that nothing happens to do what there is to do, and the sweeper look."""
-        assert until(lambda: self._round(mapping), END_SECONDS), "not ended"
+        with closing(self._house.mapping(self.queue, [LOW])) as mapping:
+            assert until(lambda: self._round(mapping), END_SECONDS), "not ended"
 
     def _round(self, mapping: EventSourceMapping) -> bool:
         """Whether all is done."""
-        self._wait_awhile()
+        self.wait_awhile()
         depth = self.queue.depth()
         ended = not unfinished(self._connection, self.accepted.orders)
         if depth.there or (depth.later and not ended):
@@ -90,7 +100,7 @@ class Scene:
             asyncio.run(self._sweep())
         return ended and not depth.there
 
-    def _wait_awhile(self) -> None:
+    def wait_awhile(self) -> None:
         """Nobody is at work: no lease is left, and what was handed out is there again."""
         self._connection.execute(
             "UPDATE orders SET lease_until = lease_until - %s WHERE id = ANY(%s)",
@@ -129,41 +139,53 @@ def accepted_long_ago(order: OrderTerms) -> OrderTerms:
 
 
 @contextmanager
-def scene(
-    house: House, name: str
-) -> Iterator[tuple[Scene, EventSourceMapping, EventSourceMapping]]:
-    """A scene; workers whose first batch meets a falling price, and workers who are spared that."""
+def scene(house: House, name: str) -> Iterator[Scene]:
     with psycopg.connect(house.postgres, autocommit=True) as connection:
-        made = Scene(house, name, connection)
-        with (
-            closing(house.mapping(made.queue, [HIGH, LOW])) as falling,
-            closing(house.mapping(made.queue, [LOW])) as still,
-        ):
-            yield made, falling, still
+        yield Scene(house, name, connection)
 
 
 @pytest.mark.parametrize("step", list(Step))
 def test_a_worker_that_dies_is_survived(step: Step, crash_house: House) -> None:
-    with scene(crash_house, f"dies-{step}") as (made, falling, still):
-        falling.run(Hand(made.batch(), Plan(dies_at=step)))
-        assert falling.deaths == 1, "the batch does not lead through this step"
-        made.end(still)
+    with (
+        scene(crash_house, f"dies-{step}") as made,
+        closing(crash_house.mapping(made.queue, FALLING)) as mapping,
+    ):
+        mapping.run(Hand(made.batch(), Plan(dies_at=step)))
+        assert mapping.deaths == 1, "the batch does not lead through this step"
+        made.end()
 
         assert made.faults() == []
 
 
-@pytest.mark.parametrize(
-    "step", [Step.CLAIM_AFTER, Step.SETTLE_BEFORE, Step.SETTLE_AFTER, Step.RECORD_BEFORE]
-)
-def test_a_worker_that_loses_its_lease_cannot_write(step: Step, crash_house: House) -> None:
-    slow = Plan(stalls={step: 2 * LEASE_SECONDS})
+@pytest.mark.parametrize("step", OVERTAKEN_AT)
+def test_a_worker_that_lost_its_claim_cannot_write(step: Step, crash_house: House) -> None:
+    slow = Plan(stalls={step: 2.5 * LEASE_SECONDS})
     # It claims after the other's lease is over, and is not done when the other wakes.
-    swift = Plan(
-        stalls={Step.RECEIVED: 1.2 * LEASE_SECONDS, Step.RECORD_BEFORE: 1.2 * LEASE_SECONDS}
-    )
-    with scene(crash_house, f"stalls-{step}") as (made, falling, still):
+    swift = Plan(stalls={Step.RECEIVED: 1.5 * LEASE_SECONDS, Step.RECORD_BEFORE: 2 * LEASE_SECONDS})
+    with (
+        scene(crash_house, f"is-overtaken-{step}") as made,
+        closing(crash_house.mapping(made.queue, FALLING)) as mapping,
+    ):
         batch = made.batch()
-        falling.run(Hand(batch, slow), Hand(batch, swift))
-        made.end(still)
+        # Whoever had them first died: each order is known, and claimed anew.
+        mapping.run(Hand(batch, Plan(dies_at=Step.CLAIM_AFTER)))
+        made.wait_awhile()
+        mapping.run(Hand(batch, slow), Hand(batch, swift))
+        made.end()
 
+        assert made.faults() + faults_of_claims(mapping.claims) == []
+
+
+def test_an_order_that_is_at_work_is_left_alone(crash_house: House) -> None:
+    slow, swift = Plan(stalls={Step.SETTLE_BEFORE: 1}), Plan(stalls={Step.RECEIVED: 0.5})
+    with (
+        scene(crash_house, "at-work") as made,
+        closing(crash_house.mapping(made.queue, FALLING, lease_seconds=60)) as mapping,
+    ):
+        batch = made.batch()
+        mapping.run(Hand(batch, slow), Hand(batch, swift))
+
+        late = 1
+        assert sorted(mapping.claims.values()) == [1] * (len(made.orders) - late)
+        made.end()
         assert made.faults() == []

@@ -73,8 +73,9 @@ class WorkerProcess:
         queues = Redelivery(environment.queue, environment.dead_letters, lambda: self._sqs)
         self._queues = SteppedQueues(queues, self._steps)
         moving = market(environment.prices)
+        self._store = SteppedStore(PostgresStore(database), database, self._steps)
         self._engine = Engine(
-            SteppedStore(PostgresStore(database), database, self._steps),
+            self._store,
             moving,
             Router(CATALOG, leg_cost_lamports=0),
             CATALOG,
@@ -127,8 +128,9 @@ class WorkerProcess:
             )
 
     def _say(self, **words: object) -> None:
-        self._mapping.write(json.dumps(words) + "\n")
+        self._mapping.write(json.dumps(words | {"claims": self._store.claims}) + "\n")
         self._mapping.flush()
+        self._store.claims.clear()
 
 
 def work(environment: Environment, sqs: "SQSClient", connection: socket.socket) -> None:

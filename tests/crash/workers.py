@@ -36,6 +36,14 @@ class Plan:
 NOTHING_HAPPENS = Plan()
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a batch went; `claims` are the orders that were claimed, each with the claim's number."""
+
+    died: bool
+    claims: Sequence[tuple[str, int]]
+
+
 class Worker:
     """One worker process."""
 
@@ -50,20 +58,18 @@ class Worker:
         self._lines.write(json.dumps(batch) + "\n")
         self._lines.flush()
 
-    def died(self) -> bool:
-        """Waits until it has done with its batch: whether it died over it.
+    def done(self) -> Done:
+        """Waits until it is done with its batch, or dead.
 
         Raises `WorkerBroke`, and TimeoutError if it hangs.
         """
         word = json.loads(self._lines.readline() or '{"broke": "it left without a word"}')
         if "broke" in word:
             raise WorkerBroke(word["broke"])
-        if "died" in word:
-            # The end of its socket is the end of its process.
-            if rest := self._lines.read():
-                raise WorkerBroke(f"alive after {word['died']}: {rest}")
-            return True
-        return False
+        # The end of its socket is the end of its process.
+        if "died" in word and (rest := self._lines.read()):
+            raise WorkerBroke(f"alive after {word['died']}: {rest}")
+        return Done("died" in word, [(id_, fence) for id_, fence in word["claims"]])
 
     def close(self) -> None:
         self._lines.close()
