@@ -6,6 +6,8 @@ from pydantic import ValidationError
 from sluice.config import ApiConfig, WorkerConfig, load
 
 WORKER = {
+    "ORDERS_QUEUE_URL": "http://127.0.0.1:4566/000000000000/orders",
+    "DEAD_LETTER_QUEUE_URL": "http://127.0.0.1:4566/000000000000/orders-dead",
     "DATABASE_URL": "postgresql://postgres@127.0.0.1/x",
     "VALKEY_URL": "redis://127.0.0.1",
     "SOLANA_RPC_URL": "http://127.0.0.1:8899",
@@ -28,3 +30,17 @@ def test_every_missing_variable_is_named() -> None:
         "DATABASE_URL",
         "SOLANA_RPC_URL",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RATE_LIMIT_PER_SECOND", "-1"),
+        ("RATE_LIMIT_PER_SECOND", "10001"),
+        ("RATE_LIMIT_PER_SECOND", "0.5"),
+        ("RATE_LIMIT_BURST", "0"),
+    ],
+)
+def test_a_rate_limit_that_cannot_be_kept_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ValidationError, match=name):
+        load(ApiConfig, {**WORKER, name: value})
