@@ -7,7 +7,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.config import WorkerConfig, load
@@ -19,6 +18,8 @@ from sluice.orders.model import OrderTerms
 from sluice.orders.received import Received, patience
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+
     from sluice.orders.redelivery import Redelivery
 
 loop = asyncio.new_event_loop()
@@ -44,7 +45,7 @@ def redelivery() -> "Redelivery":
 
 
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+def handler(event: dict[str, Any], context: LambdaContext) -> "PartialItemFailureResponse":
     """Executes the batch as a whole; a message that is no order fails alone, up to the DLQ."""
     batch = Batch([Received.of(record) for record in event["Records"]])
     batch.execute(engine(), Deadline(context.get_remaining_time_in_millis() / 1000))

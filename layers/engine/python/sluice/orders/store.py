@@ -39,7 +39,7 @@ class PostgresStore:
         rows = await self._read(sql.CLAIM, given | {"lease_seconds": lease_seconds})
         asked = {order.id: order for order in terms}
         orders, finished, busy, events = [], set(), {}, []
-        seen_before = []
+        seen_before = {}
         for row in rows:
             id_, status = row["order_id"], OrderStatus(row["status"])
             if row["ours"] and row["fresh"] and not row["conflicting"]:
@@ -47,25 +47,30 @@ class PostgresStore:
                 orders.append(order)
                 events += [begun, routing]
             elif row["ours"] or status.final:
-                seen_before.append(id_)
+                seen_before[id_] = row
             else:
                 busy[id_] = max(0.0, row["lease_left"])
             if status.final:
                 finished.add(id_)
         if seen_before:
-            stored, told = await self._before(seen_before)
-            orders += [order for order in stored if not order.status.final]
+            stored, told = await self._before(list(seen_before))
+            # The number is this claim's: by now the order may be another's.
+            orders += [
+                Order(terms, OrderStatus.ROUTING, row["seq"], row["fence"], row["attempts"])
+                for terms in stored
+                if (row := seen_before[terms.id])["ours"]
+            ]
             events += told
         conflicts = frozenset([row["order_id"] for row in rows if row["conflicting"]])
         return Claim(tuple(orders), frozenset(finished), busy, conflicts, tuple(events))
 
-    async def _before(self, ids: Sequence[UUID]) -> tuple[list[Order], list[OrderEvent]]:
-        """Orders that were known already, with their events: no one else moves them any more."""
+    async def _before(self, ids: Sequence[UUID]) -> tuple[list[OrderTerms], list[OrderEvent]]:
+        """What was asked for in orders that were known already, and what happened to them."""
         async with self._transaction() as connection:
             orders = await connection.execute(sql.ORDERS_OF, {"ids": ids})
             events = await connection.execute(sql.EVENTS_OF, {"ids": ids})
         return (
-            [order_of(row) for row in await orders.fetchall()],
+            [order_of(row).terms for row in await orders.fetchall()],
             [event_of(row) for row in await events.fetchall()],
         )
 
