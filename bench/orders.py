@@ -1,4 +1,8 @@
-"""The orders that throughput is measured with: both ways, of many sizes and accounts."""
+"""The orders that throughput is measured with: both ways, of many sizes and accounts.
+
+Each goes to the one pool that pays most, as the reference's goes to the better of its two venues:
+looking for splits is a job that the reference does not do.
+"""
 
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,6 +15,7 @@ from sluice.venues.base import Address
 
 SIZES: Final = 400
 ACCOUNTS: Final = 500
+ONE_POOL: Final = 1
 ONE_USDC: Final = 10**6
 HUNDREDTH_SOL: Final = 10**7
 
@@ -35,6 +40,7 @@ def _body(side: str, token_in: str, token_out: str, amount: float) -> dict[str, 
         "tokenIn": token_in,
         "tokenOut": token_out,
         "amount": amount,
+        "maxSplits": ONE_POOL,
     }
 
 
@@ -58,4 +64,5 @@ def _terms(
         token_out,
         amount,
         datetime.now(UTC),
+        max_splits=ONE_POOL,
     )

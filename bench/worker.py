@@ -24,10 +24,10 @@ TABLES: Final = {"ours": "orders", "reference": "reference.orders"}
 NOTES: Final = """\
 CPU is user and system of the one process. Postgres, Valkey and the market are in no figure of \
 CPU, but on the same cores.
-ours: batches of 10, quoted from the accounts of {pools} pools and split; four events, every \
-quote and every fill stored. One after the other is how Lambda feeds a process, which then mostly \
-waits for Postgres to write; in flight, several engines share it, as the reference's orders do. \
-SQS's handing over is Lambda's work and not in it.
+ours: batches of 10, each order quoted from the accounts of {pools} pools and filled by the best; \
+four events, every quote and the fill stored. One after the other is how Lambda feeds a process, \
+which then mostly waits for Postgres; in flight, several engines share it, as the reference's \
+orders do. SQS's handing over is Lambda's work and not in it.
 reference: 50 at once, constant prices of two venues; three events in a transaction each, a fill; \
 no quotes stored, no log. Fetching the jobs from Valkey is in it, inserting the order not."""
 

@@ -7,8 +7,16 @@ from functools import cache
 from typing import Any
 
 from sluice.config import WorkerConfig, load
-from sluice.engine import Deadline, Engine, bootstrap
+from sluice.engine import Deadline, Engine, SystemClock
+from sluice.markets.catalog import catalog
+from sluice.markets.live import live_market
+from sluice.orders.database import Database
 from sluice.orders.message import decode, encode
+from sluice.orders.store import PostgresStore
+from sluice.routing.router import Router
+from sluice.settlement.paper import PaperSettlement
+from sluice.streaming.publish import ValkeyPublisher
+from sluice.streaming.valkey import connect
 from worker.app import handler, loop
 
 from .invocation import Invocation
@@ -47,7 +55,24 @@ async def _all(events: Iterator[dict[str, Any]], in_flight: int) -> None:
 
 @cache
 def _engines(count: int) -> list[Engine]:
-    return [bootstrap(load(WorkerConfig)) for _ in range(count)]
+    """Each with connections of its own, over one market: as `bootstrap` makes one."""
+    config = load(WorkerConfig)
+    tokens = catalog(config.MARKETS)
+    market = live_market(tokens, config.SOLANA_RPC_URL, config.VENUE_TIMEOUT_MS / 1000)
+    router, settlement = Router(tokens, config.LEG_COST_LAMPORTS), PaperSettlement(market)
+    return [
+        Engine(
+            PostgresStore(Database(config.DATABASE_URL)),
+            market,
+            router,
+            tokens,
+            settlement,
+            ValkeyPublisher(connect(config.VALKEY_URL)),
+            SystemClock(),
+            config.LEASE_SECONDS,
+        )
+        for _ in range(count)
+    ]
 
 
 def _events(orders: int) -> list[dict[str, Any]]:
