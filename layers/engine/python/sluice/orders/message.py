@@ -1,11 +1,10 @@
 """An accepted order as it travels: the SQS message body, and what Valkey remembers of it."""
 
-from dataclasses import fields
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from .model import (
     DEFAULT_MAX_SPLITS,
@@ -48,11 +47,12 @@ class OrderMessage(BaseModel):
     expires_at: AwareDatetime | None = None
 
 
+_OUTGOING = TypeAdapter(OrderTerms)
+
+
 def encode(terms: OrderTerms) -> str:
     """`terms` as JSON."""
-    return OrderMessage.model_construct(
-        **{field.name: getattr(terms, field.name) for field in fields(terms)}
-    ).model_dump_json()
+    return _OUTGOING.dump_json(terms).decode()
 
 
 def decode(body: str | bytes) -> OrderTerms:
