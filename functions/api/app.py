@@ -14,7 +14,7 @@ from mangum.types import LambdaContext
 from sluice.config import ApiConfig, load
 from sluice.observability import logger
 
-from . import cancelling, errors, markets, orders, placing, system
+from . import cancelling, console, errors, markets, orders, placing, system
 from .documented import Documented
 from .services import Services
 
@@ -38,6 +38,7 @@ def create_app(services: Callable[[], Services]) -> FastAPI:
     cancelling.install(app, services)
     markets.install(app, services)
     system.install(app, services)
+    console.install(app, services)
     errors.install(app)
     return app
 

@@ -47,6 +47,8 @@ class ApiConfig(_Environment):
     """And how many at once."""
     VENUE_TIMEOUT_MS: int = Field(default=1500, gt=0)
     LEG_COST_LAMPORTS: int = Field(default=5000, ge=0)
+    WEBSOCKET_URL: str | None = None
+    """Where the console listens; without it, it asks again and again."""
 
 
 class WorkerConfig(_Environment):

@@ -1,0 +1,81 @@
+// The HTTP API, and its errors in words. URLs are relative: the page is beside `api/`, wherever the
+// gateway has put both.
+
+const STORED = "sluice.token";
+const TIMEOUT_MS = 10_000;
+
+export class Refused extends Error {
+  // `faults`: the message of each faulty field. `unsure`: the same request may well succeed later.
+  constructor(message, { status = 0, code = "", faults = {}, retryAfter = 0 } = {}) {
+    super(message);
+    Object.assign(this, { status, code, faults, retryAfter });
+    this.unsure = status === 0 || status >= 500 || status === 429;
+  }
+}
+
+export function token() {
+  return sessionStorage.getItem(STORED) ?? "";
+}
+
+export function keepToken(text) {
+  if (text) sessionStorage.setItem(STORED, text);
+  else sessionStorage.removeItem(STORED);
+}
+
+// A link may bring a token in its fragment, which no server sees; nor shall the history keep it.
+export function takeTokenFromAddress() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (given === null) return;
+  keepToken(given);
+  history.replaceState(null, "", location.pathname + location.search);
+}
+
+export async function ask(method, path, { body, key, signal } = {}) {
+  const headers = {};
+  if (token()) headers.Authorization = `Bearer ${token()}`;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (key) headers["Idempotency-Key"] = key;
+  const late = AbortSignal.timeout(TIMEOUT_MS);
+  let response, answer;
+  try {
+    response = await fetch(path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      cache: "no-store",
+      signal: signal ? AbortSignal.any([signal, late]) : late,
+    });
+    answer = await response.json().catch(() => null);
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Refused(
+      late.aborted
+        ? "The API did not answer in time."
+        : "The API cannot be reached. Is the network, or the API, down?",
+    );
+  }
+  if (response.ok && answer) return answer.data ?? answer;
+  throw refused(response, answer ?? {});
+}
+
+function refused(response, { code, message, details = [] }) {
+  const { status, headers } = response;
+  const faults = {};
+  for (const { field, message: fault } of details) faults[field] ??= fault;
+  return new Refused(inWords(status, message), {
+    status,
+    code,
+    faults,
+    retryAfter: Number(headers.get("Retry-After") ?? 0),
+  });
+}
+
+function inWords(status, message) {
+  if (status === 401)
+    return token()
+      ? "The API does not know this token: it may be mistyped, expired or revoked."
+      : "The API wants a token: paste one into the field above.";
+  if (status === 403) return "The API knows this token, but it does not allow this.";
+  if (status === 429) return "Too many requests at once; it goes on in a moment.";
+  return message || `The API answered with status ${status} and no explanation.`;
+}

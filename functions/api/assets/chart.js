@@ -1,0 +1,97 @@
+// The price of a pair over the last minutes: what was quoted here, and what was filled.
+
+const MINUTES = 10;
+const [BUY, SELL, FILL] = [0, 1, 2];
+
+export class PriceChart {
+  #points = new Map();
+  #pair = "";
+  #plot = null;
+
+  constructor(root) {
+    this.root = root;
+    // The colours are the page's, and a canvas does not follow them by itself.
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#rebuild());
+    new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(root);
+  }
+
+  show(pair) {
+    this.#pair = pair;
+    this.#rebuild();
+  }
+
+  quoted(pair, side, price) {
+    this.#add(pair, Date.now() / 1000, side === "BUY" ? BUY : SELL, price);
+  }
+
+  filled(pair, at, price, orderId) {
+    this.#add(pair, Date.parse(at) / 1000, FILL, price, orderId);
+  }
+
+  #add(pair, at, series, price, id = null) {
+    const points = this.#points.get(pair) ?? [];
+    if (id !== null && points.some((point) => point.id === id)) return;
+    const oldest = Date.now() / 1000 - MINUTES * 60;
+    if (at < oldest) return;
+    points.push({ at, series, price: Number(price), id });
+    points.sort((left, right) => left.at - right.at);
+    this.#points.set(pair, points.filter((point) => point.at >= oldest));
+    if (pair === this.#pair) this.#plot?.setData(this.#data());
+  }
+
+  // As the library wants it: the moments, then a column for each series.
+  #data() {
+    const points = this.#points.get(this.#pair) ?? [];
+    const column = (series) => points.map((point) => (point.series === series ? point.price : null));
+    return [points.map((point) => point.at), column(BUY), column(SELL), column(FILL)];
+  }
+
+  #size() {
+    return { width: this.root.clientWidth, height: this.root.clientHeight };
+  }
+
+  #rebuild() {
+    this.#plot?.destroy();
+    const style = getComputedStyle(document.documentElement);
+    const colour = (name) => style.getPropertyValue(name).trim();
+    const font = "11px system-ui, sans-serif";
+    const axis = {
+      stroke: colour("--muted"),
+      grid: { stroke: colour("--line"), width: 1 },
+      ticks: { show: false },
+      font,
+    };
+    const line = (name) => ({ stroke: colour(name), width: 2, spanGaps: true, points: { show: false } });
+    const dots = { show: true, size: 7, fill: colour("--accent"), stroke: colour("--panel"), width: 1 };
+    this.#plot = new uPlot(
+      {
+        ...this.#size(),
+        legend: { show: false },
+        cursor: { drag: { x: false, y: false } },
+        scales: { x: { range: (_, from, to) => [Math.min(from ?? to, to - 60), to] }, y: { range: spread } },
+        axes: [
+          { ...axis, space: 70, values: (_, moments) => moments.map(clock) },
+          { ...axis, size: 64, values: (_, prices) => prices.map((price) => price.toFixed(digits(prices))) },
+        ],
+        series: [{}, line("--buy"), line("--sell"), { stroke: colour("--accent"), paths: () => null, points: dots }],
+      },
+      this.#data(),
+      this.root,
+    );
+  }
+}
+
+const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
+
+// A market that stands still is drawn as a line in the middle, not as noise.
+function spread(_, low, high) {
+  if (low === null || low === undefined) return [0, 1];
+  const margin = Math.max((high - low) * 0.15, high * 0.0003);
+  return [low - margin, high + margin];
+}
+
+// As many as tell two neighbours on the axis apart.
+function digits(prices) {
+  const step = prices.length > 1 ? prices[1] - prices[0] : 1;
+  return Math.max(0, Math.ceil(-Math.log10(step)));
+}
