@@ -7,6 +7,10 @@ INSTALLED := $(VENV)/.installed
 
 # Where Postgres and Valkey run: embedded (from wheels) or docker (compose.yaml).
 BACKENDS ?= embedded
+# Whether callers must say who they are (on), or all are the account `local` (off).
+AUTH ?= on
+# Of `make token`.
+ACCOUNT ?= local
 # A real RPC instead of the simulated market; fills stay on paper.
 SOLANA_RPC_URL ?=
 
@@ -17,19 +21,22 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test bench chaos check format build lock
+.PHONY: help up down status token test bench chaos check format build lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: $(INSTALLED) ## deploy to this laptop and place a first order [BACKENDS=docker] [SOLANA_RPC_URL=...]
-	@$(BIN)/python -m local up --backends "$(BACKENDS)" --rpc-url "$(SOLANA_RPC_URL)"
+up: $(INSTALLED) ## deploy to this laptop and place a first order [AUTH=off] [BACKENDS=docker] [SOLANA_RPC_URL=...]
+	@$(BIN)/python -m local up --backends "$(BACKENDS)" --rpc-url "$(SOLANA_RPC_URL)" --auth "$(AUTH)"
 
 down: ## stop what `make up` started and remove its files
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local down; else echo "Nothing is running."; fi
 
 status: $(INSTALLED) ## what runs, where, and where its log is
 	@$(BIN)/python -m local status
+
+token: $(INSTALLED) ## a token for a day [ACCOUNT=alice]
+	@$(BIN)/python -m local token --account "$(ACCOUNT)"
 
 test: $(INSTALLED) ## unit, integration and end-to-end tests, with line coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term $(TESTS)

@@ -1,4 +1,4 @@
-"""`python -m local up | down | status | logs`, as the Makefile calls it."""
+"""`python -m local up | down | status | logs | token`, as the Makefile calls it."""
 
 import signal
 import sys
@@ -12,6 +12,8 @@ from . import first_order, stack
 from .errors import StackError
 from .function_logs import FUNCTIONS, function_log
 from .home import Home, shown
+from .issuer import key
+from .issuer import part as issuer
 from .ports import Ports
 from .processes import serves
 from .progress import Progress
@@ -25,18 +27,25 @@ class Backends(StrEnum):
     DOCKER = "docker"
 
 
+class Auth(StrEnum):
+    ON = "on"
+    OFF = "off"
+
+
 @app.command()
 def up(
     backends: Annotated[Backends, typer.Option(help="Where Postgres and Valkey run.")] = (
         Backends.EMBEDDED
     ),
     rpc_url: Annotated[str, typer.Option(help="A real RPC instead of the simulated market.")] = "",
+    auth: Annotated[Auth, typer.Option(help="Whether callers must say who they are.")] = Auth.ON,
 ) -> None:
     """Starts the stack, deploys to it and places a first order."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     progress = Progress()
     try:
-        settings = Settings(Ports.from_environment(), backends.value, rpc_url)
+        ports = Ports.from_environment()
+        settings = Settings(ports, backends.value, rpc_url, auth is Auth.ON)
         running = stack.up(Home(), settings, progress)
     except StackError as error:
         _fail(progress, str(error))
@@ -92,13 +101,32 @@ def logs(
     sys.stdout.writelines(f"{line}\n" for line in text[-lines:])
 
 
+@app.command()
+def token(
+    account: Annotated[str, typer.Option(help="Whose orders it opens.")] = key.ACCOUNT,
+    scope: Annotated[
+        list[str] | None, typer.Option(help=f"One of {key.SCOPES}; all, where none is said.")
+    ] = None,
+    seconds: Annotated[int, typer.Option(help="How long it is good.")] = key.DAY_SECONDS,
+) -> None:
+    """Prints a token of the running stack's own issuer."""
+    home = Home()
+    settings = Settings.read(home)
+    if settings is None or not settings.auth:
+        _fail(Progress(), "no stack is running that asks for tokens; start one with `make up`")
+    scopes = " ".join(scope) if scope else key.SCOPES
+    issuer_url = issuer.url(settings.ports.issuer)
+    issued = key.read(key.path(home)).token(issuer_url, account, scopes, seconds)
+    sys.stdout.write(f"{issued}\n")
+
+
 def _show_first_order(running: stack.Stack, progress: Progress) -> None:
     order = first_order.ORDER
     progress.console.print(
         f"\nA first order: {order['side']} {order['tokenOut']} "
         f"for {order['amount']} {order['tokenIn']}"
     )
-    for step in first_order.place(running.http, running.websocket):
+    for step in first_order.place(running):
         facts = ("venue", "executionPrice", "txHash", "reason")
         detail = "  ".join(str(step.event[fact]) for fact in facts if step.event.get(fact))
         line = f"  {step.after_ms:>5} ms  {step.event['status']:<10} {detail}"
@@ -106,19 +134,30 @@ def _show_first_order(running: stack.Stack, progress: Progress) -> None:
 
 
 def _show_doors(running: stack.Stack, progress: Progress) -> None:
+    query = "?token=$TOKEN" if running.token else ""
+    header = ['    -H "authorization: Bearer $TOKEN" \\'] if running.token else []
     body = '{"type":"MARKET","side":"BUY","tokenIn":"USDC","tokenOut":"SOL","amount":100}'
     lines = (
         f"\n[bold]HTTP[/]       {running.http}  (documentation: {running.http}/docs)",
         f"[bold]WebSocket[/]  {running.websocket}",
+        *(_token_lines(running.token) if running.token else ()),
         "\nListen to your orders:",
-        f"  .venv/bin/python -m websockets {running.websocket}",
+        f'  .venv/bin/python -m websockets "{running.websocket}{query}"',
         "Place one:",
         f"  curl -X POST {running.http}/api/orders/execute \\",
+        *header,
         f"    -H 'content-type: application/json' -d '{body}'",
         "Stop everything: make down",
     )
     for line in lines:
         progress.console.print(line, soft_wrap=True)
+
+
+def _token_lines(token: str) -> tuple[str, ...]:
+    return (
+        f"\nFor a day, you are the account {key.ACCOUNT} (others: make token ACCOUNT=alice):",
+        f"  TOKEN={token}",
+    )
 
 
 def _fail(progress: Progress, line: str) -> NoReturn:

@@ -12,6 +12,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from . import http
 from .errors import StackError
+from .stack import Stack
 
 ORDER = {"type": "MARKET", "side": "BUY", "tokenIn": "USDC", "tokenOut": "SOL", "amount": 1}
 FINAL = {"CONFIRMED", "FAILED", "EXPIRED", "CANCELLED"}
@@ -26,20 +27,21 @@ class Step:
     event: dict[str, Any]
 
 
-def place(http_url: str, websocket_url: str) -> Iterator[Step]:
+def place(stack: Stack) -> Iterator[Step]:
     """Posts `ORDER` and yields its statuses as they arrive, until the final one."""
     try:
-        with connect(websocket_url, open_timeout=TIMEOUT_SECONDS) as socket:
+        url = http.listening(stack.websocket, stack.token)
+        with connect(url, open_timeout=TIMEOUT_SECONDS) as socket:
             began = time.monotonic()
-            order_id = _post(f"{http_url}/api/orders/execute")
+            order_id = _post(f"{stack.http}/api/orders/execute", stack.token)
             for event in _events(socket, order_id, began + TIMEOUT_SECONDS):
                 yield Step(round((time.monotonic() - began) * 1000), event)
     except (OSError, WebSocketException) as error:
-        raise StackError(f"first order: {error} ({websocket_url})") from error
+        raise StackError(f"first order: {error} ({stack.websocket})") from error
 
 
-def _post(url: str) -> str:
-    status, answer = http.call("POST", url, ORDER)
+def _post(url: str, token: str | None) -> str:
+    status, answer = http.call("POST", url, ORDER, token)
     if status != HTTPStatus.CREATED:
         raise StackError(f"first order: POST {url} answered {status}: {answer}")
     order_id: str = answer["data"]["orderId"]

@@ -5,7 +5,7 @@ import boto3
 from . import ministack
 from .deploy import STACK_NAME
 
-FUNCTIONS = ("api", "worker", "sweeper", "connections", "relay", "migrations")
+FUNCTIONS = ("api", "worker", "sweeper", "connections", "relay", "authorizer", "migrations")
 
 
 def function_log(gateway: int, function: str) -> list[str]:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 TIMEOUT_SECONDS = 15
 
 
-def call(method: str, url: str, body: object = None) -> tuple[int, Any]:
+def call(method: str, url: str, body: object = None, token: str | None = None) -> tuple[int, Any]:
     """The status and the decoded answer; OSError when nobody answers in HTTP."""
     parts = urlsplit(url)
     secure = parts.scheme == "https"
@@ -20,7 +20,7 @@ def call(method: str, url: str, body: object = None) -> tuple[int, Any]:
             method,
             (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
             body=None if body is None else json.dumps(body),
-            headers={"content-type": "application/json"},
+            headers={"content-type": "application/json", **bearer(token)},
         )
         response = connection.getresponse()
         text = response.read().decode()
@@ -32,3 +32,13 @@ def call(method: str, url: str, body: object = None) -> tuple[int, Any]:
         return response.status, json.loads(text)
     except ValueError:
         return response.status, text
+
+
+def bearer(token: str | None) -> dict[str, str]:
+    """The header that says who calls; none without a token."""
+    return {} if token is None else {"authorization": f"Bearer {token}"}
+
+
+def listening(websocket: str, token: str | None) -> str:
+    """The URL of a WebSocket for whom `token` says; browsers can send no header with it."""
+    return websocket if token is None else f"{websocket}?token={token}"

@@ -21,6 +21,7 @@ class Ports:
     postgres: int = 15432
     valkey: int = 16379
     market: int = 18899
+    issuer: int = 14567
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Ports":

@@ -17,6 +17,8 @@ class Settings:
     backends: str = EMBEDDED
     rpc_url: str = ""
     """A real RPC; empty for the simulated market."""
+    auth: bool = True
+    """Whether callers have to say who they are."""
 
     @classmethod
     def read(cls, home: Home) -> "Settings | None":
@@ -25,4 +27,4 @@ class Settings:
             saved = json.loads(home.settings.read_text())
         except FileNotFoundError:
             return None
-        return cls(Ports(**saved["ports"]), saved["backends"], saved["rpc_url"])
+        return cls(**saved | {"ports": Ports(**saved["ports"])})

@@ -1,6 +1,7 @@
 """The stack of a laptop: brought up, described, taken down. Tests start their own beside it."""
 
 import fcntl
+import json
 import signal
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,8 @@ from pathlib import Path
 from . import deploy, docker, http, ministack, postgres, solana, valkey
 from .errors import StackError
 from .home import Home, shown, write_json
+from .issuer import key
+from .issuer import part as issuer
 from .ports import Ports
 from .processes import Part, serves, start, stop
 from .progress import Progress
@@ -19,9 +22,12 @@ from .settings import EMBEDDED, Settings
 from .waiting import until
 
 HEALTH_SECONDS = 30
+REUSED_SECONDS = key.DAY_SECONDS // 2
+"""What must be left of a token for it to be handed out again."""
 STOPPING = {
     # Asked politely it waits for its clients, while all that it keeps is thrown away anyway.
     "gateway": signal.SIGKILL,
+    "issuer": signal.SIGTERM,
     "market": signal.SIGTERM,
     "valkey": signal.SIGTERM,
     # "Fast": ends sessions instead of waiting for clients to leave.
@@ -40,6 +46,15 @@ class Stack:
     redis: str
     rpc: str
     token: str | None = None
+    """Of the account `local`, for a day; None where nobody is asked for one."""
+
+    @classmethod
+    def read(cls, home: Home) -> "Stack | None":
+        """The stack that was described last, if there is one."""
+        try:
+            return cls(**json.loads(home.description.read_text()))
+        except FileNotFoundError:
+            return None
 
 
 def up(home: Home, settings: Settings, progress: Progress) -> Stack:
@@ -98,6 +113,8 @@ def parts(home: Home, settings: Settings) -> Iterator[Part]:
         yield valkey.part(home, ports.valkey)
     if not settings.rpc_url:
         yield solana.part(ports.market)
+    if settings.auth:
+        yield issuer.part(home, ports.issuer)
     yield ministack.part(home, ports.gateway)
 
 
@@ -121,7 +138,17 @@ def _up(home: Home, settings: Settings, progress: Progress, started: list[str]) 
         deploy.verify_migrated(database)
     with progress.step("GET /health is ready"):
         _await_health(deployed.http)
-    return Stack(deployed.http, deployed.websocket, database, redis, rpc)
+    token = _token(home, settings) if settings.auth else None
+    return Stack(deployed.http, deployed.websocket, database, redis, rpc, token)
+
+
+def _token(home: Home, settings: Settings) -> str:
+    """The token of the last run, unless it is half used up."""
+    signing, url = key.read(key.path(home)), issuer.url(settings.ports.issuer)
+    described = Stack.read(home)
+    if described and described.token and signing.signed(described.token, url, REUSED_SECONDS):
+        return described.token
+    return signing.token(url, key.ACCOUNT)
 
 
 def _parameters(settings: Settings, database: str, redis: str, rpc: str) -> Mapping[str, str]:
@@ -132,6 +159,8 @@ def _parameters(settings: Settings, database: str, redis: str, rpc: str) -> Mapp
         "ValkeyUrl": redis,
         "SolanaRpcUrl": rpc,
         "Markets": "mainnet" if settings.rpc_url else "simulated",
+        "Auth": "on" if settings.auth else "off",
+        "OidcIssuer": issuer.url(settings.ports.issuer) if settings.auth else "",
     }
 
 

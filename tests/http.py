@@ -11,6 +11,8 @@ from fastapi import FastAPI
 from mangum import Mangum
 
 REQUEST_ID = "request-1"
+ACCOUNT = "local"
+SCOPES = "orders:read orders:write"
 
 
 class Context(LambdaContext):
@@ -36,10 +38,11 @@ def http_event(
     method: str,
     path: str,
     body: str | bytes | None = None,
-    account: str | None = None,
+    account: str | None = ACCOUNT,
     headers: Mapping[str, str] | None = None,
+    scopes: str = SCOPES,
 ) -> dict[str, Any]:
-    """An event of API Gateway's payload format 2.0."""
+    """An event of API Gateway's payload format 2.0, as an authorizer lets it in; None: past one."""
     path, _, query = path.partition("?")
     context: dict[str, Any] = {
         "requestId": REQUEST_ID,
@@ -53,7 +56,7 @@ def http_event(
         },
     }
     if account is not None:
-        context["authorizer"] = {"lambda": {"account": account}}
+        context["authorizer"] = {"lambda": {"account": account, "scopes": scopes}}
     text = body.decode("latin-1") if isinstance(body, bytes) else body
     return {
         "version": "2.0",
@@ -74,12 +77,13 @@ def call(
     body: object = None,
     *,
     raw: str | None = None,
-    account: str | None = None,
+    account: str | None = ACCOUNT,
     headers: Mapping[str, str] | None = None,
+    scopes: str = SCOPES,
 ) -> Answer:
     """The answer of `app` to a JSON `body`, or to `raw` text."""
     text = raw if raw is not None or body is None else json.dumps(body)
-    event = http_event(method, path, text, account, headers)
+    event = http_event(method, path, text, account, headers, scopes)
     response = Mangum(app, lifespan="off")(event, cast("mangum.types.LambdaContext", Context()))
     content = response["body"]
     is_json = response["headers"].get("content-type") == "application/json"

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
 from sluice.errors import ErrorCode, ValkeyUnavailable
 from sluice.observability import logger
 from sluice.orders.model import OrderStatus
 
-from .account import account_of
+from .account import Writer
 from .documented import OrderId, errors
 from .errors import ApiError, FieldFault, no_order
 from .services import Services
@@ -32,8 +32,7 @@ def install(app: FastAPI, services: Callable[[], Services]) -> None:
         ),
         summary="Cancel an order that no worker has claimed",
     )
-    async def cancel(request: Request, order_id: OrderId) -> JSONResponse:
-        account = account_of(request, services())
+    async def cancel(account: Writer, order_id: OrderId) -> JSONResponse:
         logger.append_keys(order_id=str(order_id))
         accepted, unasked = None, None
         try:

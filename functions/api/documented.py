@@ -32,6 +32,9 @@ RATE_LIMIT: Headers = {
     "RateLimit-Remaining": _seconds("How many of them it may make right now"),
     "RateLimit-Reset": _seconds("Seconds until it may make all of them again"),
 }
+_CHALLENGE: Headers = {
+    "WWW-Authenticate": {"description": "What is missing", "schema": {"type": "string"}}
+}
 _RETRY_AFTER: Headers = {"Retry-After": _seconds("Seconds")}
 _TRIED_AGAIN = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
@@ -43,8 +46,12 @@ def body_of(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def errors(*statuses: HTTPStatus, headers: Headers | None = None) -> Responses:
-    """The errors that a route answers with; `headers` are on each."""
-    return {
+    """The errors that a route of an account answers with; `headers` are on each of `statuses`."""
+    refused: Responses = {
+        int(status): {"model": ErrorView, "headers": dict(_CHALLENGE)}
+        for status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    }
+    return refused | {
         int(status): {
             "model": ErrorView,
             "headers": {**(headers or {}), **(_RETRY_AFTER if status in _TRIED_AGAIN else {})},
@@ -58,14 +65,23 @@ def with_headers(status: HTTPStatus, headers: Headers) -> Responses:
     return {int(status): {"headers": dict(headers)}}
 
 
+_BEARER = {"bearer": {"type": "http", "scheme": "bearer"}}
+_GUARDED = "/api/"
+"""What the authorizer stands before: the route `ANY /api/{proxy+}` of the template."""
+
+
 class Documented(FastAPI):
-    """Documents what `errors.py` makes of faulty parameters, not FastAPI's own 422."""
+    """Documents what `errors.py` makes of faulty parameters, not FastAPI's own 422, and who is
+    asked for a token."""
 
     def openapi(self) -> dict[str, Any]:
         document = super().openapi()
-        for path in document["paths"].values():
-            for operation in path.values():
+        for path, operations in document["paths"].items():
+            for operation in operations.values():
                 operation["responses"].pop("422", None)
+                if path.startswith(_GUARDED):
+                    operation["security"] = [{"bearer": []}]
+        document["components"]["securitySchemes"] = _BEARER
         for schema in ("HTTPValidationError", "ValidationError"):
             document["components"]["schemas"].pop(schema, None)
         return document

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from sluice.orders.model import Side
 
 from . import limits
-from .account import account_of
+from .account import Reader
 from .body import parsed
 from .documented import RATE_LIMIT, body_of, errors, with_headers
 from .schemas import QuoteRequest
@@ -35,9 +35,9 @@ def install(app: FastAPI, services: Callable[[], Services]) -> None:
         openapi_extra=body_of(QuoteRequest),
         summary="Every pool's quote and the best route, nothing stored",
     )
-    async def quotes(request: Request) -> JSONResponse:
+    async def quotes(request: Request, account: Reader) -> JSONResponse:
         asked = await parsed(request, QuoteRequest, {"catalog": services().catalog})
-        allowance = services().door.ask(account_of(request, services()))
+        allowance = services().door.ask(account)
         limits.require(allowance)
         wanted, market = asked.wanted(), services().market
         snapshot = await market.snapshot(
@@ -47,6 +47,11 @@ def install(app: FastAPI, services: Callable[[], Services]) -> None:
         view = services().presenter.routed(wanted, Side(asked.side), routed)
         return answer(Success(data=view), headers=limits.headers(allowance))
 
-    @app.get("/api/markets", response_model=Success[MarketsView], summary="Tokens, pairs and pools")
-    async def markets() -> JSONResponse:
+    @app.get(
+        "/api/markets",
+        response_model=Success[MarketsView],
+        responses=errors(),
+        summary="Tokens, pairs and pools",
+    )
+    async def markets(account: Reader) -> JSONResponse:
         return answer(Success(data=services().presenter.markets()))

@@ -8,12 +8,12 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Query
 from fastapi.responses import JSONResponse
 
 from sluice.orders.model import OrderTerms
 
-from .account import account_of
+from .account import Reader
 from .documented import OrderId, errors
 from .errors import FieldFault, no_order, not_valid
 from .services import Services
@@ -30,10 +30,9 @@ def install(app: FastAPI, services: Callable[[], Services]) -> None:
         responses=errors(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
         summary="Orders, newest first",
     )
-    async def orders(request: Request, query: Annotated[OrdersQuery, Query()]) -> JSONResponse:
+    async def orders(account: Reader, query: Annotated[OrdersQuery, Query()]) -> JSONResponse:
         before = None if query.cursor is None else _before(query.cursor)
         wish = query.wish(services().catalog)
-        account = account_of(request, services())
         rows, total = await services().store.orders(account, wish, query.limit, before)
         last = rows[-1] if len(rows) == query.limit else None
         page = OrdersView(
@@ -51,8 +50,7 @@ def install(app: FastAPI, services: Callable[[], Services]) -> None:
         ),
         summary="One order with its fills",
     )
-    async def order(request: Request, order_id: OrderId) -> JSONResponse:
-        account = account_of(request, services())
+    async def order(account: Reader, order_id: OrderId) -> JSONResponse:
         row = await services().store.order(account, order_id)
         if row is not None:
             return answer(Success(data=services().presenter.order(row)))
@@ -66,8 +64,7 @@ def install(app: FastAPI, services: Callable[[], Services]) -> None:
         ),
         summary="The order's timeline, and every venue's quote",
     )
-    async def events(request: Request, order_id: OrderId) -> JSONResponse:
-        account = account_of(request, services())
+    async def events(account: Reader, order_id: OrderId) -> JSONResponse:
         timeline = await services().store.timeline(account, order_id)
         if timeline is None:
             return answer(Success(data=services().presenter.waiting(_waiting(account, order_id))))

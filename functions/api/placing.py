@@ -14,7 +14,7 @@ from sluice.orders.model import OrderStatus, OrderTerms
 from sluice.streaming.door import Seen
 
 from . import keys, limits
-from .account import account_of
+from .account import Writer
 from .body import parsed
 from .documented import LOCATION, RATE_LIMIT, REPLAYED, body_of, errors, with_headers
 from .errors import ApiError, FieldFault, not_valid
@@ -44,13 +44,12 @@ def install(app: FastAPI, services: Callable[[], Services]) -> None:
         openapi_extra=body_of(ExecuteOrder) | {"parameters": [keys.PARAMETER]},
         summary="Place a market order",
     )
-    async def execute(request: Request) -> JSONResponse:
+    async def execute(request: Request, account: Writer) -> JSONResponse:
         now = datetime.now(UTC)
         key = keys.key_of(request)
         # Of a request that is made again, the time may have passed meanwhile: see `_require_time`.
         context = {"catalog": services().catalog, "now": now, "past": key is not None}
         order = await parsed(request, ExecuteOrder, context)
-        account = account_of(request, services())
         order_id = new_order_id() if key is None else keyed_order_id(account, key)
         terms = order.terms(order_id, account, now)
         logger.append_keys(order_id=str(terms.id))

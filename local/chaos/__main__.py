@@ -62,7 +62,7 @@ def main(
 
 async def _run(stack: Scene, orders: int, seed: int, console: Console, finish_by: float) -> Report:
     tally: Counter[str] = Counter()
-    async with Exchange(stack.stack.http, tally) as exchange:
+    async with Exchange(stack.stack.http, tally, token=stack.stack.token) as exchange:
         run = Run(stack, Clients(exchange, tally), console)
         return await run.play(plan(orders, seed), finish_by)
 

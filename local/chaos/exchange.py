@@ -17,6 +17,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from local.http import bearer
+
 from .plan import Body
 
 CONNECTIONS: Final = 8
@@ -60,12 +62,19 @@ class Again(Exception):
 class Exchange:
     """Requests to one API; what became of them is added to `tally`."""
 
-    def __init__(self, url: str, tally: Counter[str], patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str,
+        tally: Counter[str],
+        patience: float = PATIENCE_SECONDS,
+        token: str | None = None,
+    ) -> None:
         """`patience` is in seconds: for how long a request is sent again."""
         self._url = url
         self._tally = tally
         self._patience = patience
         self._session = aiohttp.ClientSession(
+            headers=bearer(token),
             connector=aiohttp.TCPConnector(limit=CONNECTIONS),
             # Waiting for a free connection is the pace of the load, not a fault of the server.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=ANSWER_SECONDS),

@@ -12,6 +12,8 @@ import psycopg
 from rich.console import Console
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
+from local.http import listening
+
 from . import ledger
 from .checks import executes_the_other, promises_broken
 from .faults import Happened, happen
@@ -37,7 +39,7 @@ class Run:
         self._scene = scene
         self._clients = clients
         self._console = console
-        self._follower = Follower(scene.stack.websocket)
+        self._follower = Follower(listening(scene.stack.websocket, scene.stack.token))
         self._began = time.monotonic()
         self._unfinished: int | None = None
 

@@ -7,6 +7,7 @@ import pytest
 
 from local import first_order
 from local.home import Home
+from local.http import bearer, listening
 from local.stack import Stack, running
 
 
@@ -20,9 +21,7 @@ def stack_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def stack(stack_home: Home) -> Iterator[Stack]:
     """As `make up` leaves it: a first order has gone all the way."""
     with running(stack_home.path) as stack:
-        assert [
-            step.event["status"] for step in first_order.place(stack.http, stack.websocket)
-        ] == [
+        assert [step.event["status"] for step in first_order.place(stack)] == [
             "PENDING",
             "ROUTING",
             "SUBMITTED",
@@ -33,5 +32,12 @@ def stack(stack_home: Home) -> Iterator[Stack]:
 
 @pytest.fixture
 async def http(stack: Stack) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
+    """A client of the account `local`."""
+    async with aiohttp.ClientSession(headers=bearer(stack.token)) as session:
         yield session
+
+
+@pytest.fixture
+def live(stack: Stack) -> str:
+    """The WebSocket of the account `local`."""
+    return listening(stack.websocket, stack.token)

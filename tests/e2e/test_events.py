@@ -16,6 +16,7 @@ pytestmark = pytest.mark.e2e
 EVENTS = Path(__file__).parents[2] / "events"
 FUNCTIONS = {
     "api": "ApiFunction",
+    "authorizer": "AuthorizerFunction",
     "worker": "WorkerFunction",
     "connections": "ConnectionsFunction",
     "relay": "RelayFunction",
@@ -25,12 +26,14 @@ FUNCTIONS = {
 ANSWERS: dict[str, dict[str, Any]] = {
     "api_execute": {"statusCode": 201},
     "api_health": {"statusCode": 200},
+    "authorizer_http": {"isAuthorized": False},
+    "authorizer_connect": {"principalId": "nobody", "context": {}},
     "worker_sqs": {"batchItemFailures": []},
     "connections_connect": {"statusCode": 200},
     "connections_default": {"statusCode": 200},
     "connections_disconnect": {"statusCode": 200},
     "relay_schedule": {"left": "another relay serves"},
-    "sweeper_schedule": {"stuck": 0, "lost": 0, "expired": 0},
+    "sweeper_schedule": {"stuck": 0, "unclaimed": 0, "expired": 0},
     "migrations_create": {"Status": "SUCCESS", "Data": {"Applied": ""}},
 }
 

@@ -66,9 +66,9 @@ async def told(
 
 @pytest.mark.parametrize("order", [BUY, SELL], ids=["BUY", "SELL"])
 async def test_an_order_is_confirmed_before_the_clients_eyes_within_two_seconds(
-    stack: Stack, http: aiohttp.ClientSession, order: dict[str, Any]
+    stack: Stack, http: aiohttp.ClientSession, live: str, order: dict[str, Any]
 ) -> None:
-    async with connect(stack.websocket) as socket:
+    async with connect(live) as socket:
         posted = time.monotonic()
         order_id = await post(http, stack, order)
         at_once = await get(http, stack, f"/api/orders/{order_id}")
@@ -89,7 +89,7 @@ async def test_an_order_is_confirmed_before_the_clients_eyes_within_two_seconds(
 
 
 async def test_1000_orders_posted_8_at_a_time_are_each_confirmed_and_told_once_at_the_best_price(
-    stack: Stack, http: aiohttp.ClientSession
+    stack: Stack, http: aiohttp.ClientSession, live: str
 ) -> None:
     eight = asyncio.Semaphore(8)
 
@@ -97,7 +97,7 @@ async def test_1000_orders_posted_8_at_a_time_are_each_confirmed_and_told_once_a
         async with eight:
             return await post(http, stack, order)
 
-    async with connect(stack.websocket, max_queue=None) as socket:
+    async with connect(live, max_queue=None) as socket:
         orders = set(await asyncio.gather(*(place(order) for order in (BUY, SELL) * 500)))
         assert len(orders) == 1000
         seen: defaultdict[str, list[int]] = defaultdict(list)
@@ -141,9 +141,9 @@ async def test_1000_orders_posted_8_at_a_time_are_each_confirmed_and_told_once_a
 
 
 async def test_an_order_too_large_for_one_pool_is_split_and_the_split_pays_more(
-    stack: Stack, http: aiohttp.ClientSession
+    stack: Stack, http: aiohttp.ClientSession, live: str
 ) -> None:
-    async with connect(stack.websocket) as socket:
+    async with connect(live) as socket:
         order_id = await post(http, stack, BUY | {"amount": 800_000, "slippageBps": 500})
         *_, last = [event async for event in told(socket, {order_id}, 4, 10)]
     assert last["status"] == "CONFIRMED"
@@ -158,9 +158,9 @@ async def test_an_order_too_large_for_one_pool_is_split_and_the_split_pays_more(
 
 
 async def test_a_token_without_a_direct_pool_goes_through_a_hub(
-    stack: Stack, http: aiohttp.ClientSession
+    stack: Stack, http: aiohttp.ClientSession, live: str
 ) -> None:
-    async with connect(stack.websocket) as socket:
+    async with connect(live) as socket:
         order = BUY | {"tokenIn": "JUP", "tokenOut": "SOL", "swapMode": "EXACT_OUT", "amount": 1}
         order_id = await post(http, stack, order)
         *_, last = [event async for event in told(socket, {order_id}, 4, 10)]
@@ -175,9 +175,9 @@ async def test_a_token_without_a_direct_pool_goes_through_a_hub(
 
 
 async def test_an_order_that_cannot_be_filled_says_why(
-    stack: Stack, http: aiohttp.ClientSession
+    stack: Stack, http: aiohttp.ClientSession, live: str
 ) -> None:
-    async with connect(stack.websocket) as socket:
+    async with connect(live) as socket:
         order_id = await post(http, stack, BUY | {"limitPrice": "1"})
         *_, last = [event async for event in told(socket, {order_id}, 3, 10)]
 

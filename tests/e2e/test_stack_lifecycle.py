@@ -19,7 +19,7 @@ from local.settings import Settings
 
 pytestmark = pytest.mark.e2e
 
-PARTS = ("postgres", "valkey", "market", "gateway")
+PARTS = ("postgres", "valkey", "market", "issuer", "gateway")
 
 
 @pytest.fixture

@@ -102,7 +102,6 @@ def config(valkey: BlockingValkey, valkey_server: str) -> ApiConfig:
         VALKEY_URL=valkey_server,
         SOLANA_RPC_URL="http://127.0.0.1:1",
         MARKETS="simulated",
-        ACCOUNT="alice",
     )
 
 
@@ -125,7 +124,7 @@ def place(
     app: FastAPI,
     body: Mapping[str, object] = BODY,
     key: str | None = "key-1",
-    account: str | None = None,
+    account: str = "alice",
 ) -> Answer:
     headers = {} if key is None else {"idempotency-key": key}
     return call(app, "POST", PATH, body, account=account, headers=headers)
@@ -410,7 +409,7 @@ def test_replays_conflicts_and_quotes_take_tokens_too(config: ApiConfig, queue: 
         place(app),
         place(app),
         place(app, OTHER),
-        *(call(app, "POST", "/api/quotes", quote) for _ in range(2)),
+        *(call(app, "POST", "/api/quotes", quote, account="alice") for _ in range(2)),
     ]
 
     assert [answer.status for answer in answers] == [201, 201, 409, 200, 429]

@@ -683,14 +683,14 @@ def test_every_answer_and_header_of_placing_is_documented(app: FastAPI) -> None:
     placing = document["paths"]["/api/orders/execute"]["post"]
     answers = placing["responses"]
 
-    assert answers.keys() == {"201", "400", "409", "413", "429", "503"}
+    assert answers.keys() == {"201", "400", "401", "403", "409", "413", "429", "503"}
     limit = {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"}
     assert answers["201"]["headers"].keys() == limit | {"Location", "Idempotent-Replayed"}
     assert answers["429"]["headers"].keys() == limit | {"Retry-After"}
     (key,) = placing["parameters"]
     assert (key["name"], key["in"], key["required"]) == ("Idempotency-Key", "header", False)
     cancelling = document["paths"]["/api/orders/{id}"]["delete"]
-    assert cancelling["responses"].keys() == {"200", "400", "404", "409", "503"}
+    assert cancelling["responses"].keys() == {"200", "400", "401", "403", "404", "409", "503"}
 
 
 async def executed(postgres_url: str, terms: OrderTerms | None = None) -> str:

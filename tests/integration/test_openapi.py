@@ -109,7 +109,6 @@ def app(
             SOLANA_RPC_URL=rpc,
             MARKETS="simulated",
             RATE_LIMIT_PER_SECOND=0,
-            ACCOUNT=ACCOUNT,
         )
     )
     loop.run_until_complete(execute(migrated))
@@ -141,7 +140,8 @@ def answer(app: FastAPI, case: schemathesis.Case[Any]) -> schemathesis.Response:
     body = cast("bytes | str", request.body or b"")
     octets = body.encode() if isinstance(body, str) else body
     path = f"{unquote(url.path)}?{url.query}"
-    event = http_event(str(request.method), path, base64.b64encode(octets))
+    account = ACCOUNT if "Authorization" in request.headers else None
+    event = http_event(str(request.method), path, base64.b64encode(octets), account)
     event["isBase64Encoded"] = True
     event["headers"] = {name.lower(): str(value) for name, value in request.headers.items()}
     got = Mangum(app, lifespan="off")(event, cast("mangum.types.LambdaContext", Context()))

@@ -30,7 +30,7 @@ def run(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def confirmed(http_url: str, websocket_url: str) -> Iterator[Step]:
+def confirmed(running: Stack) -> Iterator[Step]:
     event: dict[str, Any] = {"status": "CONFIRMED", "venue": "METEORA_DLMM", "txHash": "paper-1"}
     yield Step(12, event)
 
@@ -49,8 +49,9 @@ def test_up_shows_the_first_order_and_the_doors(monkeypatch: pytest.MonkeyPatch)
     assert code == 0
     assert (asked[0].backends, asked[0].rpc_url) == ("docker", "http://rpc")
     assert "12 ms  CONFIRMED  METEORA_DLMM  paper-1\n" in output
-    assert "python -m websockets ws://gateway/live\n" in output
+    assert 'python -m websockets "ws://gateway/live"\n' in output
     assert "curl -X POST http://gateway/api/orders/execute" in output
+    assert "TOKEN" not in output
 
 
 @pytest.mark.usefixtures("home")

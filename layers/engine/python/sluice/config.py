@@ -39,8 +39,6 @@ class ApiConfig(_Environment):
     DATABASE_URL: Url
     SOLANA_RPC_URL: Url
     MARKETS: str = "mainnet"
-    ACCOUNT: str = "local"
-    """The account of every caller until an authorizer names one."""
     RATE_LIMIT_PER_SECOND: int = Field(default=50, ge=0, le=10_000)
     """Orders and quotes that an account may ask for, on average; 0 is no limit."""
     RATE_LIMIT_BURST: int = Field(default=100, ge=1, le=1_000_000)
@@ -84,6 +82,7 @@ class ConnectionsConfig(_Environment):
     """Where `@connections` is served: https://{api}.execute-api.{region}.amazonaws.com/{stage}."""
     AWS_REGION: str
     ACCOUNT: str = "local"
+    RELAY_SHARDS: int = Field(default=1, ge=1, le=256)
 
 
 class RelayConfig(_Environment):
@@ -93,6 +92,27 @@ class RelayConfig(_Environment):
     DATABASE_URL: Url
     WEBSOCKET_ENDPOINT: str = Field(min_length=1)
     AWS_REGION: str
+    RELAY_SHARDS: int = Field(default=1, ge=1, le=256)
+    """How many relays share the connections."""
+    RELAY_LIFE_SECONDS: float = Field(default=890, gt=0)
+    """After which another takes over, if the function's timeout does not come first."""
+
+
+class AuthorizerConfig(_Environment):
+    """`functions/authorizer`."""
+
+    OIDC_ISSUER: str = ""
+    """Whose tokens are good, as they name it in `iss`; empty: API keys alone are."""
+    OIDC_AUDIENCE: str = "sluice"
+    ACCOUNT_CLAIM: str = Field(default="sub", min_length=1)
+    ACCOUNT: str = ""
+    """The account of everyone where nobody is asked who they are; empty everywhere else."""
+
+
+class KeysConfig(_Environment):
+    """What the authorizer needs beside, once an API key is presented: the secret is not free."""
+
+    DATABASE_URL: Url
 
 
 class MigrationsConfig(_Environment):

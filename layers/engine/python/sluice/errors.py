@@ -11,6 +11,10 @@ class ErrorCode(StrEnum):
     """What an HTTP client is told; mapped to a status in `functions/api/errors.py` only."""
 
     VALIDATION_FAILED = "VALIDATION_FAILED"
+    UNAUTHORIZED = "UNAUTHORIZED"
+    """No authorizer told who calls, or what it told is over."""
+    FORBIDDEN = "FORBIDDEN"
+    """The caller is known, and may not do this."""
     NOT_FOUND = "NOT_FOUND"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
@@ -70,6 +74,14 @@ class SwapRefused(Exception):
 
 class AccountInvalid(Exception):
     """A raw account is not what its venue expects: wrong owner, length or kind, or absent."""
+
+
+class AccessRefused(Exception):
+    """What a caller presents proves no account; the text is for the log, not for the caller."""
+
+
+class IssuerUnavailable(Exception):
+    """The issuer of tokens gave no keys: whether a token is good cannot be told."""
 
 
 class DatabaseUnavailable(Exception):
