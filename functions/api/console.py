@@ -86,8 +86,13 @@ def parts() -> Mapping[str, bytes]:
 
 @cache
 def version() -> str:
+    """Of the parts that are served here."""
+    return fingerprint(parts())
+
+
+def fingerprint(parts: Mapping[str, bytes]) -> str:
     """Changes with any part, so that each may be cached for ever under its name."""
     digest = hashlib.sha256()
-    for name, content in parts().items():
+    for name, content in parts.items():
         digest.update(f"{name} {len(content)} ".encode() + content)
     return digest.hexdigest()[:12]

@@ -96,7 +96,7 @@ export class Blotter {
       pair: cell(),
       spent: cell("number"),
       received: cell("number extra"),
-      price: cell("number"),
+      price: cell("number more"),
       venue: cell("extra"),
       label: el("span"),
       why: el("small"),

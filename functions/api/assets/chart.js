@@ -70,7 +70,7 @@ export class PriceChart {
         cursor: { drag: { x: false, y: false } },
         scales: { x: { range: (_, from, to) => [Math.min(from ?? to, to - 60), to] }, y: { range: spread } },
         axes: [
-          { ...axis, space: 70, values: (_, moments) => moments.map(clock) },
+          { ...axis, space: 70, size: 26, values: (_, moments) => moments.map(clock) },
           { ...axis, size: 64, values: (_, prices) => prices.map((price) => price.toFixed(digits(prices))) },
         ],
         series: [{}, line("--buy"), line("--sell"), { stroke: colour("--accent"), paths: () => null, points: dots }],

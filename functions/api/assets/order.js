@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { bpsBetween, shown, shownPrice, sum } from "./decimal.js";
 import { $, el } from "./dom.js";
 import { bestOf, bps, feesIn, hopsOf, legsOf, Venues } from "./routes.js";
-import { shortPool, stepOf, venueName, whyFailed } from "./words.js";
+import { clock, shortPool, stepOf, venueName, whyFailed } from "./words.js";
 
 export class OrderPanel {
   #id = null;
@@ -104,7 +104,7 @@ export class OrderPanel {
   }
 }
 
-const time = (at) => new Date(at).toLocaleTimeString([], { hour12: false, fractionalSecondDigits: 3 });
+const time = (at) => `${clock(at)}.${at.slice(20, 23)}`;
 
 function asked({ swapMode, amount, tokenIn, tokenOut, slippageBps, maxSplits, limitPrice, minAmountOut }) {
   const what = swapMode === "EXACT_IN" ? `to spend ${shown(amount)} ${tokenIn}` : `to receive ${shown(amount)} ${tokenOut}`;

@@ -23,7 +23,7 @@ export const legsOf = (quotes) => quotes.filter((quote) => quote.legIn !== null)
 // The quote that is best for the whole of a hop, or undefined.
 export function bestOf(quotes, swapMode) {
   const good = quotes.filter((quote) => quote.error === null && quote.amountOut && quote.amountIn);
-  return good.reduce((best, quote) => (!best || behind(best, quote, swapMode) < 0 ? quote : best), undefined);
+  return good.reduce((best, quote) => (!best || behind(quote, best, swapMode) < 0 ? quote : best), undefined);
 }
 
 // How many bps `quote` is worse than `best`; negative where it is better.
@@ -39,10 +39,10 @@ export function share(leg, legs) {
 }
 
 // What all fees come to, token by token: "2.18 USDC + 0.001 SOL".
-export function feesIn(fees, decimals) {
+export function feesIn(fees, decimals, places = 9) {
   const byToken = new Map();
   for (const { token, amount } of fees) byToken.set(token, [...(byToken.get(token) ?? []), amount]);
-  return [...byToken].map(([token, amounts]) => `${shown(sum(amounts, decimals(token)))} ${token}`).join(" + ");
+  return [...byToken].map(([token, amounts]) => `${shown(sum(amounts, decimals(token)), places)} ${token}`).join(" + ");
 }
 
 export const bps = (number) => `${Math.abs(number) < 10 ? number.toFixed(1) : Math.round(number)} bps`;
@@ -102,8 +102,9 @@ export class Venues {
       share: el("td", { className: "number share" }),
     };
     const venue = el("th", { scope: "row", title: quote.pool }, venueName(quote.venue), " ");
-    venue.append(el("small", { text: shortPool(quote.pool) }), " ", cells.best);
-    cells.row = el("tr", {}, venue, el("td", { className: "price" }, bar, cells.price));
+    venue.append(el("small", { text: shortPool(quote.pool) }), cells.best);
+    const price = el("td", {}, el("div", { className: "offer" }, bar, cells.price));
+    cells.row = el("tr", {}, venue, price);
     cells.row.append(cells.behind, cells.fee, cells.impact, cells.share);
     this.#rows.set(rowKey(quote), cells);
     return cells.row;
@@ -129,7 +130,7 @@ export class Venues {
       long(cells.bar, 1 - (1 - SHORTEST) * (lags[place] / most));
       say(cells.price, shownPrice(priceOf(quote, side)));
       say(cells.behind, quote === best ? "" : `−${bps(lags[place])}`);
-      say(cells.fee, feesIn(quote.fees, decimals));
+      say(cells.fee, feesIn(quote.fees, decimals, 4));
       say(cells.impact, quote.impactBps === null ? "" : bps(Number(quote.impactBps)));
     });
     this.#split(this.#rows.get(keyOf(hop[0])), legs);
