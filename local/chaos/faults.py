@@ -173,6 +173,9 @@ def _kill_whole(scene: Scene, name: str) -> int:
     for member in family:
         with suppress(psutil.NoSuchProcess):
             member.kill()
+    # Reaped, if it is our child: Postgres would take what is left of it for a living postmaster.
+    with suppress(psutil.TimeoutExpired):
+        leader.wait(DEATH_SECONDS)
     if not until(lambda: not any(map(_alive, family)), DEATH_SECONDS):
         raise StackError(f"{name}: still alive {DEATH_SECONDS} s after it was killed")
     processes.stop(scene.home, name, SIGKILL)

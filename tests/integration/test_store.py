@@ -494,18 +494,6 @@ async def test_another_accounts_order_is_not_there(store: PostgresStore) -> None
     assert await store.timeline("alice", order.id) is None
 
 
-async def test_a_follower_reads_what_was_written_since_for_its_accounts(
-    store: PostgresStore,
-) -> None:
-    mine, other = buy(), buy(account="bob")
-    await claim(store, mine, other)
-    written = await store.events_since(NOON - timedelta(days=3650), ["alice"])
-
-    assert [(e.order_id, e.seq) for _, e in written] == [(mine.id, 1), (mine.id, 2)]
-    last = written[-1][0]
-    assert await store.events_since(last + timedelta(microseconds=1), ["alice"]) == []
-
-
 @pytest.mark.parametrize("idled", [0.0, 3600.0])
 async def test_a_connection_that_broke_while_it_idled_is_replaced(
     postgres_url: str, connection: psycopg.Connection, idled: float
@@ -584,6 +572,25 @@ async def test_what_postgres_will_never_store_is_told_apart_from_its_absence(
     with pytest.raises(StoreRefused):
         await claim(store, absurd)
     assert len((await claim(store, buy())).orders) == 1
+
+
+async def test_a_postgres_that_only_reads_is_told_as_unavailable_and_left_for_another(
+    postgres_url: str,
+) -> None:
+    """As after a failover: the old writer answers, and stores nothing."""
+    reading = f"{postgres_url}?options=-c%20default_transaction_read_only%3Don"
+    database = Database(reading)
+    store = PostgresStore(database)
+    await store.ping()
+    async with database.work() as before:
+        pass
+
+    with pytest.raises(DatabaseUnavailable):
+        await claim(store, buy())
+
+    assert before.closed
+    await store.ping()
+    await database.close()
 
 
 async def test_a_postgres_that_is_not_there_is_told_as_unavailable() -> None:

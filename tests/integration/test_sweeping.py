@@ -13,7 +13,7 @@ from sluice.orders.message import decode
 from sluice.orders.model import OrderStatus, OrderTerms
 from sluice.orders.returns import SqsReturns
 from sluice.orders.store import PostgresStore
-from sluice.streaming.accepted import FIRST_LOOK, AcceptedOrders, WaitingOrders
+from sluice.streaming.accepted import UNCLAIMED_FOR, AcceptedOrders, WaitingOrders
 from sluice.streaming.publish import ValkeyPublisher
 from sluice.streaming.valkey import Valkey, connect_blocking
 from sluice.sweeper import Found, Sweeper
@@ -21,7 +21,7 @@ from tests.builders import NOON, buy
 
 pytestmark = pytest.mark.integration
 
-LATE = NOON + FIRST_LOOK
+LATE = NOON + UNCLAIMED_FOR
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ async def test_an_accepted_order_whose_message_was_lost_is_put_back(
     accepted.remember(order)
 
     assert await sweeper.sweep(LATE - timedelta(seconds=1)) == Found(0, 0, 0)
-    assert await sweeper.sweep(LATE) == Found(stuck=0, lost=1, expired=0)
+    assert await sweeper.sweep(LATE) == Found(stuck=0, unclaimed=1, expired=0)
 
     assert queue.received() == [order]
     # Not each minute anew: next time after twice as long.
-    assert await sweeper.sweep(LATE + FIRST_LOOK - timedelta(seconds=1)) == Found(0, 0, 0)
-    assert await sweeper.sweep(LATE + FIRST_LOOK) == Found(stuck=0, lost=1, expired=0)
+    assert await sweeper.sweep(LATE + UNCLAIMED_FOR - timedelta(seconds=1)) == Found(0, 0, 0)
+    assert await sweeper.sweep(LATE + UNCLAIMED_FOR) == Found(stuck=0, unclaimed=1, expired=0)
 
 
 async def test_an_order_that_was_claimed_is_not_put_back_even_if_nobody_could_be_told(
@@ -116,5 +116,5 @@ async def test_without_valkey_what_is_stuck_in_postgres_is_still_put_back(
         store, WaitingOrders(nowhere), SqsReturns(queue.url), ValkeyPublisher(nowhere)
     )
 
-    assert await sweeper.sweep(LATE) == Found(stuck=1, lost=0, expired=0)
+    assert await sweeper.sweep(LATE) == Found(stuck=1, unclaimed=0, expired=0)
     assert queue.received() == [order]

@@ -8,7 +8,7 @@ import pytest
 
 from sluice.errors import ValkeyUnavailable
 from sluice.orders.model import OrderEvent, OrderStatus, OrderTerms
-from sluice.streaming.accepted import FIRST_LOOK, AcceptedOrders, WaitingOrders
+from sluice.streaming.accepted import UNCLAIMED_FOR, AcceptedOrders, WaitingOrders
 from sluice.streaming.publish import ValkeyPublisher
 from sluice.streaming.valkey import ACCEPTED, WAITING, Valkey, connect, connect_blocking
 from tests.builders import NOON, buy
@@ -16,7 +16,7 @@ from tests.builders import NOON, buy
 pytestmark = pytest.mark.integration
 
 MOMENT = timedelta(milliseconds=1)
-DUE = NOON + FIRST_LOOK
+DUE = NOON + UNCLAIMED_FOR
 
 
 @pytest.fixture
@@ -43,6 +43,26 @@ async def test_an_accepted_order_is_looked_for_after_a_while_not_before(
     assert await waiting.due(DUE, 10) == [order]
 
 
+async def test_of_two_orders_under_one_key_the_first_is_remembered(
+    client: Valkey, valkey_server: str, waiting: WaitingOrders
+) -> None:
+    first = buy()
+    accept(valkey_server, first, replace(first, amount=first.amount + 1))
+
+    assert AcceptedOrders(connect_blocking(valkey_server)).find("alice", first.id) == first
+
+
+async def test_an_order_is_remembered_for_a_day_longer_than_it_may_be_executed(
+    client: Valkey, valkey_server: str
+) -> None:
+    short, long = buy(), buy(expires_at=NOON + timedelta(days=7))
+    accept(valkey_server, short, long)
+
+    days = [await client.ttl(ACCEPTED.format(order_id=o.id)) / 86_400 for o in (short, long)]
+
+    assert [round(each) for each in days] == [1, 8]
+
+
 async def test_the_longest_due_come_first_and_no_more_than_asked(
     client: Valkey, valkey_server: str, waiting: WaitingOrders
 ) -> None:
@@ -60,8 +80,8 @@ async def test_an_order_is_looked_at_again_after_twice_its_age(
 
     await waiting.later([order], DUE)
 
-    assert await waiting.due(NOON + 2 * FIRST_LOOK - MOMENT, 10) == []
-    assert await waiting.due(NOON + 2 * FIRST_LOOK, 10) == [order]
+    assert await waiting.due(NOON + 2 * UNCLAIMED_FOR - MOMENT, 10) == []
+    assert await waiting.due(NOON + 2 * UNCLAIMED_FOR, 10) == [order]
 
 
 async def test_what_is_known_is_never_looked_for_again(

@@ -1,6 +1,6 @@
 """The way of an order through the engine, over fakes."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -18,6 +18,7 @@ from sluice.markets.tokens import Token
 from sluice.orders.model import OrderStatus, SwapMode
 from sluice.routing.route import Routed, Wanted
 from sluice.routing.router import Router
+from sluice.settlement.base import RoutedOrder, Settled, Settlement
 from sluice.settlement.paper import PaperSettlement, paper_reference
 from sluice.venues.base import Accounts, Address, ChainClock, Quote, Trade, VenueName
 from tests.builders import NOON, SOL, USDC, buy, seqs
@@ -57,20 +58,25 @@ class House:
         }
         pools = [ListedPool(PAIR, name, address) for name, (address, _) in answers.items()]
         catalog = Catalog(TOKENS, pools)
-        market = Market(
+        self.market = Market(
             catalog,
             self.venues,
             self.source,
-            venue_timeout=0.05,
+            venue_timeout=5,
             monotonic=count().__next__,
             wall=lambda: 0.0,
         )
-        self.engine = Engine(
+        self.router, self.catalog = router(catalog, leg_cost_lamports=0), catalog
+        self.engine = self.executing(PaperSettlement(self.market))
+
+    def executing(self, settlement: Settlement) -> Engine:
+        """An engine that settles so; its jitter is always the most there may be."""
+        return Engine(
             self.store,
-            market,
-            router(catalog, leg_cost_lamports=0),
-            catalog,
-            PaperSettlement(market),
+            self.market,
+            self.router,
+            self.catalog,
+            settlement,
             self.publisher,
             self.clock,
             lease_seconds=60,
@@ -187,7 +193,6 @@ async def test_an_order_whose_price_moved_is_routed_three_times_more_and_then_fa
     waits = [(await house.engine.execute([order], deadline())).retry[order.id] for _ in range(3)]
     last = await house.engine.execute([order], deadline())
 
-    # The jitter of these tests is always the most there may be.
     assert waits == [Again(reason, seconds) for seconds in (2, 4, 7)]
     assert [p.attempts for p in house.store.postponed] == [1, 2, 3]
     assert all(p.quotes for p in house.store.postponed)
@@ -343,14 +348,19 @@ async def test_a_pool_that_breaks_our_code_does_not_stop_the_orders(broken: str)
     assert "Error" in error
 
 
-async def test_orders_for_which_no_time_is_left_come_again_and_do_not_fail() -> None:
+async def test_orders_whose_time_runs_out_come_again_and_do_not_fail() -> None:
     house = House(cpmm=800_000_000, dlmm=1)
     order = buy()
+    seconds = count(step=Deadline.MARGIN_SECONDS)
 
-    outcome = await house.engine.execute([order], Deadline(Deadline.MARGIN_SECONDS))
+    # There is time to claim it, and none any more when venues are to be asked.
+    outcome = await house.engine.execute(
+        [order], Deadline(2 * Deadline.MARGIN_SECONDS + 1, lambda: next(seconds))
+    )
 
-    assert list(outcome.retry) == [order.id]
+    assert outcome.retry == {order.id: Again("out of time", 0)}
     assert house.store.executions == []
+    assert [p.attempts for p in house.store.postponed] == [0]
 
 
 @pytest.mark.parametrize("when", ["claimed", "recorded"])
@@ -365,6 +375,34 @@ async def test_an_order_that_cannot_be_stored_does_not_take_its_batch_along(when
     assert outcome.done == {good.id}
     assert list(outcome.retry) == [bad.id]
     assert [e.order.terms.id for e in house.store.executions] == [good.id]
+
+
+async def test_an_order_that_breaks_settling_fails_alone_and_is_given_up() -> None:
+    house = House(cpmm=800_000_000, dlmm=1)
+    bad, good = buy(amount=7_000_000), buy()
+
+    class Brittle(PaperSettlement):
+        async def settle(self, routed: Sequence[RoutedOrder], budget: float) -> list[Settled]:
+            if any(one.order.terms == bad for one in routed):
+                raise ZeroDivisionError
+            return await super().settle(routed, budget)
+
+    outcome = await house.executing(Brittle(house.market)).execute([bad, good], deadline())
+
+    assert outcome.done == {good.id}
+    assert outcome.retry == {bad.id: Again("ZeroDivisionError: ", broken=True)}
+    # Its lease is given back: it comes again before one would be over, up to the last time.
+    assert [(p.order.terms.id, p.seconds) for p in house.store.postponed] == [(bad.id, 0)]
+
+
+async def test_without_time_nothing_is_claimed() -> None:
+    house = House(cpmm=800_000_000, dlmm=1)
+    order = buy()
+
+    outcome = await house.engine.execute([order], Deadline(Deadline.MARGIN_SECONDS))
+
+    assert outcome.retry == {order.id: Again("out of time", 0)}
+    assert house.store.orders == {}
 
 
 async def test_an_order_that_comes_twice_is_executed_once_and_told_again() -> None:

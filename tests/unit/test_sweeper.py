@@ -69,7 +69,7 @@ async def test_stuck_orders_and_lost_messages_go_back_to_the_queue() -> None:
 
     found = await Sweeper(store, waiting, queue, FakePublisher()).sweep(NOON)
 
-    assert found == Found(stuck=1, lost=1, expired=0)
+    assert found == Found(stuck=1, unclaimed=1, expired=0)
     assert queue.sent == [stuck, lost]
     # The one is looked at again if it is still not claimed, the other never more.
     assert (waiting.again, waiting.waiting) == ([lost], [])
@@ -84,7 +84,7 @@ async def test_what_expired_is_told() -> None:
         NOON
     )
 
-    assert found == Found(stuck=0, lost=0, expired=1)
+    assert found == Found(stuck=0, unclaimed=0, expired=1)
     assert (publisher.events, queue.sent) == ([event], [])
 
 

@@ -14,16 +14,16 @@ URL = "http://127.0.0.1:1/000000000000/orders"
 
 
 class FakeSqs:
-    """Notes what it is asked for; fails if it is told how."""
+    """Notes what it is asked for; fails as it is told, one time after the other."""
 
-    def __init__(self, error: Exception | None = None) -> None:
-        self.error = error
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
         self.asked: list[tuple[str, Mapping[str, object]]] = []
 
     def call(self, action: str, arguments: Mapping[str, object]) -> None:
         self.asked.append((action, arguments))
-        if self.error is not None:
-            raise self.error
+        if self.errors:
+            raise self.errors.pop(0)
 
 
 def test_an_order_is_sent_whole_and_in_the_group_of_its_account() -> None:
@@ -38,21 +38,32 @@ def test_an_order_is_sent_whole_and_in_the_group_of_its_account() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "said", "not_taken"),
+    ("errors", "said", "not_taken"),
     [
-        (NotTaken("HTTP 400"), "was not accepted", True),
-        (Unanswered("HTTP 503"), "did not say whether", False),
+        ([NotTaken("HTTP 400")], "was not accepted", True),
+        ([Unanswered("late"), Unanswered("HTTP 503")], "did not say whether", False),
+        # It was refused the second time, but what became of the first nobody knows.
+        ([Unanswered("late"), NotTaken("HTTP 400")], "did not say whether", False),
     ],
 )
 def test_a_client_is_told_whether_trying_again_is_safe(
-    error: Exception, said: str, not_taken: bool
+    errors: list[Exception], said: str, not_taken: bool
 ) -> None:
-    queue = SqsOrderQueue(URL, lambda _: FakeSqs(error))
+    queue = SqsOrderQueue(URL, lambda _: FakeSqs(*errors))
 
     with pytest.raises(QueueUnavailable, match=said) as raised:
         queue.send(buy())
 
     assert raised.value.not_taken is not_taken
+
+
+def test_an_order_that_had_no_answer_is_sent_once_more_and_is_the_same() -> None:
+    sqs = FakeSqs(Unanswered("reset"))
+
+    SqsOrderQueue(URL, lambda _: sqs).send(buy())
+
+    first, second = sqs.asked
+    assert first == second
 
 
 async def test_a_queue_that_cannot_be_asked_is_not_ready() -> None:

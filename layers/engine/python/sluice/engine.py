@@ -47,8 +47,9 @@ class SystemClock:
 class Deadline:
     """When a batch must be done: the invocation's end less the time to record and answer."""
 
-    MARGIN_SECONDS = 6.0
-    """More than Postgres is waited for: a stall at the end is still answered."""
+    MARGIN_SECONDS = 10.0
+    """For recording, telling and handing back, each waited for as long as it may take: a stall of
+    Postgres, Valkey or SQS at the end is still answered."""
 
     def __init__(self, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         """`seconds` is what remains of the invocation."""
@@ -136,6 +137,8 @@ class Engine:
 
         Raises `DatabaseUnavailable` when nothing was recorded: then the whole batch comes again.
         """
+        if not deadline.left():
+            return BatchOutcome(frozenset(), {order.id: Again("out of time", 0) for order in terms})
         try:
             claim = await self._store.claim(terms, self._clock.now(), self._lease_seconds)
         except StoreRefused as refused:
@@ -155,6 +158,20 @@ class Engine:
         return _outcome(claim, ends, recorded)
 
     async def _ends(
+        self, orders: Sequence[Order], deadline: Deadline
+    ) -> list[Execution | Postponed]:
+        """What each order comes to; one that breaks our code must not take its batch along."""
+        try:
+            return await self._worked_out(orders, deadline)
+        except Exception as error:
+            ids = [str(order.terms.id) for order in orders]
+            logger.error("batch broke", extra={"order_ids": ids}, exc_info=error)
+            if len(orders) > 1:
+                return [end for order in orders for end in await self._ends([order], deadline)]
+            why = f"{type(error).__name__}: {error}"
+            return [Postponed(order, 0, order.attempts, why, broken=True) for order in orders]
+
+    async def _worked_out(
         self, orders: Sequence[Order], deadline: Deadline
     ) -> list[Execution | Postponed]:
         """What each order comes to, at one moment of the market for them all."""
@@ -185,7 +202,6 @@ class Engine:
         try:
             return self._router.route(Wanted.of(order.terms), snapshot)
         except Exception as error:
-            # One order that breaks our code must not take its batch along.
             logger.error("routing broke", extra=_about(order), exc_info=error)
             return Routed(FailReason.INTERNAL, (), passing_faults=True)
 

@@ -41,13 +41,13 @@ class Queue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How many orders a round put back: stuck ones, and ones whose message may be lost.
+    """How many orders a round put back: stuck ones, and unclaimed ones whose message may be lost.
 
     `expired` ended here.
     """
 
     stuck: int
-    lost: int
+    unclaimed: int
     expired: int
 
 

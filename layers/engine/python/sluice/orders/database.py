@@ -62,6 +62,11 @@ class Database:
             raise DatabaseUnavailable(str(error) or "it does not answer") from error
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             raise StoreRefused(str(error)) from error
+        except psycopg.Error as error:
+            # Read-only after a failover, or not migrated yet: it is the server that is wrong, not
+            # what it was given. Another one may answer next time.
+            await self.close()
+            raise DatabaseUnavailable(str(error)) from error
 
     async def _ready(self, cut_at: float) -> Connection:
         """A connection that answered lately."""

@@ -1,22 +1,22 @@
 """The dead-letter queue, for people: what is in it and why, and its way back."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from .message import MessageInvalid, decode
 from .model import OrderTerms
+from .sqs_client import BATCH, batches
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef, SendMessageRequestTypeDef
 
-BATCH = 10
 LOOK_SECONDS = 30
 """For so long what is looked at is hidden from other readers, so that none is seen twice."""
-NOT_TOLD = "the worker died or ran out of time with it each time"
-"""What is known of a message that SQS itself moved here."""
+NOT_TOLD = "moved here by SQS: the worker died with it, or could not say why"
+"""What is known of a message that came without an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +83,15 @@ class DeadLetters:
         self._client.send_message(**message)
         self._client.delete_message(QueueUrl=self._dead, ReceiptHandle=letter.receipt)
 
-    def _show_again(self, letters: Iterable[DeadLetter]) -> None:
-        for letter in letters:
-            self._client.change_message_visibility(
-                QueueUrl=self._dead, ReceiptHandle=letter.receipt, VisibilityTimeout=0
+    def _show_again(self, letters: Sequence[DeadLetter]) -> None:
+        for some in batches(letters):
+            # What another reader took meanwhile fails, and is shown again by that one.
+            self._client.change_message_visibility_batch(
+                QueueUrl=self._dead,
+                Entries=[
+                    {"Id": str(place), "ReceiptHandle": letter.receipt, "VisibilityTimeout": 0}
+                    for place, letter in enumerate(some)
+                ],
             )
 
     def _received(self) -> Iterator[list[DeadLetter]]:

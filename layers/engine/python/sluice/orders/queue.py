@@ -28,8 +28,9 @@ class SqsOrderQueue:
     def send(self, terms: OrderTerms) -> None:
         """Queues an order. Its account is the message group: a busy account delays no other's.
 
-        Blocks for the one round trip. Raises `QueueUnavailable`, which tells a queue that took
-        nothing from one that may have.
+        Blocks for the round trip, and for a second one if the first had no answer: a second message
+        of an order does no harm. Raises `QueueUnavailable`, which tells a queue that took nothing
+        from one that may have.
         """
         message = {
             "QueueUrl": self._url,
@@ -43,10 +44,17 @@ class SqsOrderQueue:
                 "The order was not accepted: the queue does not answer. Try again.",
                 not_taken=True,
             ) from error
-        except Unanswered as error:
+        except Unanswered:
+            self._ask_again(message, terms)
+
+    def _ask_again(self, message: Mapping[str, object], terms: OrderTerms) -> None:
+        try:
+            self._sqs().call("SendMessage", message)
+        except (NotTaken, Unanswered) as error:
             raise QueueUnavailable(
-                f"The queue did not say whether it took order {terms.id}. Look for the order by "
-                "its id before you place another."
+                f"The queue did not say whether it took order {terms.id}: it may be executed yet, "
+                "even if it cannot be found so far. Under an Idempotency-Key you could just send "
+                "it again."
             ) from error
 
     async def ping(self) -> None:

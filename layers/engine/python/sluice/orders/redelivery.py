@@ -5,17 +5,16 @@ bury it after `MAX_RECEIVES` without a word. Both is done here first, and better
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sluice.observability import logger
 
 from .received import Received
+from .sqs_client import batches, connect
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -27,15 +26,8 @@ if TYPE_CHECKING:
 
 MAX_DELAY_SECONDS = 900
 """What SQS allows."""
-BATCH = 10
 ERROR_LENGTH = 1000
 """Of an error, so much is kept: a message and its attributes share 1 MiB."""
-
-_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
-
-
-def _connect() -> "SQSClient":
-    return boto3.client("sqs", config=_CONFIG)
 
 
 class Redelivery:
@@ -45,7 +37,7 @@ class Redelivery:
     """
 
     def __init__(
-        self, queue: str, dead_letters: str, connect: Callable[[], "SQSClient"] = _connect
+        self, queue: str, dead_letters: str, connect: Callable[[], "SQSClient"] = connect
     ) -> None:
         self._queue = queue
         self._dead_letters = dead_letters
@@ -53,7 +45,7 @@ class Redelivery:
 
     def come_again(self, messages: Sequence[tuple[Received, float]]) -> None:
         """Has each message handed out again after so many seconds."""
-        for part in _batches(messages):
+        for part in batches(messages):
             entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
                 {
                     "Id": str(place),
@@ -108,13 +100,6 @@ class Redelivery:
             logger.error("message not moved", extra={"message_id": message.id}, exc_info=error)
             return False
         return True
-
-
-def _batches(
-    messages: Sequence[tuple[Received, float]],
-) -> Iterator[Sequence[tuple[Received, float]]]:
-    for start in range(0, len(messages), BATCH):
-        yield messages[start : start + BATCH]
 
 
 def _storable(text: str) -> str:

@@ -4,32 +4,22 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sluice.errors import QueueUnavailable
 
 from .message import encode
 from .model import OrderTerms
+from .sqs_client import batches, connect
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-
-BATCH = 10
-"""What SQS takes in one call."""
-
-_CONFIG = Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 2})
-
-
-def _connect() -> "SQSClient":
-    return boto3.client("sqs", config=_CONFIG)
 
 
 class SqsReturns:
     """The orders queue at `url`, for whoever finds orders that are not in it any more."""
 
-    def __init__(self, url: str, connect: Callable[[], "SQSClient"] = _connect) -> None:
+    def __init__(self, url: str, connect: Callable[[], "SQSClient"] = connect) -> None:
         self._url = url
         self._client = cache(connect)
 
@@ -39,7 +29,7 @@ class SqsReturns:
         Raises `QueueUnavailable` unless SQS took them all: those that it took are worked on.
         """
         refused = []
-        for start in range(0, len(terms), BATCH):
+        for some in batches(terms):
             try:
                 answer = self._client().send_message_batch(
                     QueueUrl=self._url,
@@ -49,7 +39,7 @@ class SqsReturns:
                             "MessageBody": encode(one),
                             "MessageGroupId": one.account,
                         }
-                        for place, one in enumerate(terms[start : start + BATCH])
+                        for place, one in enumerate(some)
                     ],
                 )
             except (BotoCoreError, ClientError) as error:

@@ -1,7 +1,7 @@
 """Amazon SQS over one kept-alive connection.
 
 A call of boto3's client costs three times the CPU of all the rest of accepting an order. Where it
-asks again and again, this asks once: what a second call would hide must be told to whoever waits.
+asks again and again, this asks once: who calls knows what a second time would do.
 """
 
 import json
@@ -24,8 +24,8 @@ CONNECT_SECONDS: Final = 1
 ANSWER_SECONDS: Final = 3
 IDLE_SECONDS: Final = 20.0
 """A connection that idled longer may be gone without a word: NATs forget them."""
-SAID: Final = 500
-"""Of an answer that is no success, so much is kept."""
+CODE_LENGTH: Final = 100
+"""Of an error's code, so much is kept; the rest of an answer may repeat what was signed."""
 
 
 class NotTaken(Exception):
@@ -73,9 +73,9 @@ class Sqs:
             raise Unanswered(repr(error)) from error
         self._used_at = self._now()
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise Unanswered(f"HTTP {answer.status}: {said[:SAID]!r}")
+            raise Unanswered(f"HTTP {answer.status} {_code(said)}")
         if answer.status != HTTPStatus.OK:
-            raise NotTaken(f"HTTP {answer.status}: {said[:SAID]!r}")
+            raise NotTaken(f"HTTP {answer.status} {_code(said)}")
 
     def _signed(self, action: str, body: bytes) -> dict[str, str]:
         credentials = self._session.get_credentials()
@@ -106,6 +106,14 @@ class Sqs:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _code(said: bytes) -> str:
+    """What SQS calls the error, if it does."""
+    try:
+        return str(json.loads(said)["__type"])[:CODE_LENGTH]
+    except (ValueError, KeyError, TypeError):
+        return "without a code"
 
 
 def _silent(connection: HTTPConnection) -> bool:

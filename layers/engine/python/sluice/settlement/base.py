@@ -39,5 +39,9 @@ class Settlement(Protocol):
     """Turns routes into fills: on paper, or on chain."""
 
     async def settle(self, routed: Sequence[RoutedOrder], budget: float) -> list[Settled]:
-        """One answer per routed order, in the same order, within `budget` seconds."""
+        """One answer per routed order, in the same order, within `budget` seconds.
+
+        It may be asked again for the same claim of an order, by `Order.fence`, when it broke: what
+        was filled then is not filled twice.
+        """
         ...

@@ -13,10 +13,16 @@ from sluice.orders.model import OrderTerms
 
 from .valkey import ACCEPTED, WAITING, BlockingValkey, Valkey
 
-KEPT_SECONDS = 24 * 3600
+KEPT = timedelta(days=1)
 """Much longer than an order waits for a worker, unless workers are down."""
-FIRST_LOOK = timedelta(seconds=180)
+UNCLAIMED_FOR = timedelta(seconds=180)
 """When an order that nobody claimed is first looked for: the queue may hand a message out twice."""
+
+
+def kept_seconds(terms: OrderTerms) -> int:
+    """For how long an order is remembered from its acceptance: past its own time, if it has one."""
+    own = timedelta() if terms.expires_at is None else terms.expires_at - terms.accepted_at
+    return int((KEPT + max(own, timedelta())).total_seconds())
 
 
 class AcceptedOrders:
@@ -28,8 +34,11 @@ class AcceptedOrders:
     def remember(self, terms: OrderTerms) -> None:
         """Never raises: the order is queued already, and the client must be told so."""
         pipeline = self._valkey.pipeline(transaction=False)
-        pipeline.set(ACCEPTED.format(order_id=terms.id), encode(terms), ex=KEPT_SECONDS)
-        pipeline.zadd(WAITING, {str(terms.id): _unix_ms(terms.accepted_at + FIRST_LOOK)})
+        # Not over what stands there: of two requests under one key the first is the order.
+        pipeline.set(
+            ACCEPTED.format(order_id=terms.id), encode(terms), ex=kept_seconds(terms), nx=True
+        )
+        pipeline.zadd(WAITING, {str(terms.id): _unix_ms(terms.accepted_at + UNCLAIMED_FOR)})
         try:
             pipeline.execute()
         except (RedisError, OSError) as error:

@@ -17,7 +17,7 @@ from sluice.observability import logger
 from sluice.orders.message import MessageInvalid, decode, encode
 from sluice.orders.model import OrderTerms
 
-from .accepted import KEPT_SECONDS
+from .accepted import kept_seconds
 from .valkey import ACCEPTED, RATE, RESERVED, BlockingValkey
 
 SECOND = 1_000_000
@@ -47,6 +47,10 @@ if KEYS[2] then
     answer[3] = redis.call('GET', KEYS[2])
     if not answer[3] then
         redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[4])
+    else
+        -- A blank more, which is the same JSON: others count on it now, so that whoever made the
+        -- reservation does not give it back.
+        redis.call('SET', KEYS[2], answer[3] .. ' ', 'KEEPTTL')
     end
 end
 return answer
@@ -122,14 +126,11 @@ class Door:
 
         The reservation outlives the order's own time: whoever asks again then is still known.
         """
-        expires_in = 0.0
-        if terms.expires_at is not None:
-            expires_in = max(expires_in, (terms.expires_at - terms.accepted_at).total_seconds())
         keys = [RATE.format(account=terms.account), _reservation(terms)]
         try:
             (allowed, missing, before), accepted = self._enter(
                 keys,
-                [encode(terms), KEPT_SECONDS + int(expires_in)],
+                [encode(terms), kept_seconds(terms)],
                 ACCEPTED.format(order_id=terms.id),
             )
             seen = _seen(terms, before, accepted)
@@ -141,7 +142,7 @@ class Door:
         return Entry(self._allowance(allowed, missing), seen)
 
     def give_back(self, terms: OrderTerms) -> None:
-        """Frees the key, if it was reserved for this very request."""
+        """Frees the key, if it was reserved for this very request and nobody else came for it."""
         try:
             self._valkey.eval(_GIVE_BACK, 1, _reservation(terms), encode(terms))
         except (RedisError, OSError) as error:
