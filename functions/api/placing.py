@@ -17,8 +17,8 @@ from . import keys, limits
 from .account import Writer
 from .body import parsed
 from .documented import LOCATION, RATE_LIMIT, REPLAYED, body_of, errors, with_headers
-from .errors import ApiError, FieldFault, not_valid
-from .schemas import PAST, ExecuteOrder
+from .errors import ApiError
+from .schemas import ExecuteOrder
 from .services import Services
 from .views import AcceptedView, Success, answer
 
@@ -47,7 +47,8 @@ def install(app: FastAPI, services: Callable[[], Services]) -> None:
     async def execute(request: Request, account: Writer) -> JSONResponse:
         now = datetime.now(UTC)
         key = keys.key_of(request)
-        # Of a request that is made again, the time may have passed meanwhile: see `_require_time`.
+        # Of a request that is made again the time may have passed meanwhile, and Valkey may have
+        # forgotten it: refused it would be taken for not placed. The worker tells, by Postgres.
         context = {"catalog": services().catalog, "now": now, "past": key is not None}
         order = await parsed(request, ExecuteOrder, context)
         order_id = new_order_id() if key is None else keyed_order_id(account, key)
@@ -78,9 +79,6 @@ def _placed(services: Services, terms: OrderTerms, *, keyed: bool) -> dict[str, 
         raise ApiError(ErrorCode.IDEMPOTENCY_CONFLICT, message, headers=headers)
     if entry.seen is Seen.ACCEPTED:
         return headers | {"Idempotent-Replayed": "true"}
-    if entry.seen is Seen.NEW and terms.expired(terms.accepted_at):
-        door.give_back(terms)
-        raise not_valid([FieldFault("expiresAt", PAST)], headers)
     # Queued before it is remembered: the other way round it could stay PENDING for ever. If it was
     # queued before, a second message of the same order does no harm.
     try:

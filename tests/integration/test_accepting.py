@@ -347,7 +347,6 @@ def test_an_order_that_expires_travels_with_the_moment_and_shows_it(
 @pytest.mark.parametrize(
     "expires_at",
     [
-        (datetime.now(UTC) - timedelta(seconds=1)).isoformat(),
         (datetime.now(UTC) + timedelta(days=7, minutes=10)).isoformat(),
         (datetime.now(UTC) + timedelta(hours=1)).replace(tzinfo=None).isoformat(),
         "2026-11-24",
@@ -370,17 +369,32 @@ def test_an_order_that_expires_at_no_good_time_is_refused_and_reserves_nothing(
     assert valkey.keys("sluice:reserved:*") == []
 
 
-def test_an_order_that_has_expired_meanwhile_is_still_known_by_its_key(
-    app: FastAPI, queue: FakeQueue, valkey: BlockingValkey
+def test_an_order_without_a_key_that_has_expired_already_is_refused(
+    app: FastAPI, queue: FakeQueue
 ) -> None:
-    # Told 400, a client whose answer was lost would take it for not placed, and place another.
+    late = datetime.now(UTC) - timedelta(seconds=1)
+
+    answer = place(app, BODY | {"expiresAt": late.isoformat()}, key=None)
+
+    assert (answer.status, answer.body["details"][0]["field"]) == (400, "expiresAt")
+    assert queue.sent == []
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_an_order_that_has_expired_meanwhile_is_still_known_by_its_key(
+    app: FastAPI, queue: FakeQueue, valkey: BlockingValkey, remembered: bool
+) -> None:
+    """Told 400, a client whose answer was lost would take it for not placed, and place another."""
     late = datetime.now(UTC) - timedelta(seconds=5)
     body = BODY | {"expiresAt": late.isoformat()}
-    Door(valkey, 0, 1).keyed_order(replace(terms(), expires_at=late))
+    if remembered:
+        Door(valkey, 0, 1).keyed_order(replace(terms(), expires_at=late))
 
     answers = [place(app, body), place(app, body)]
 
+    # Queued: the worker finds what was placed before, or it ends EXPIRED.
     assert [(answer.status, replayed(answer)) for answer in answers] == [(201, False), (201, True)]
+    assert [order.expires_at for order in queue.sent] == [late]
 
 
 def test_who_asks_too_often_is_told_when_to_ask_again(config: ApiConfig, queue: FakeQueue) -> None:
