@@ -57,12 +57,12 @@ def _caller(credential: str) -> Caller:
     if not credential:
         raise AccessRefused("nothing was presented")
     if credential.startswith(PREFIX):
-        return _key_holders().caller(credential)
-    return _tokens().caller(credential)
+        return key_holders().caller(credential)
+    return tokens().caller(credential)
 
 
 @cache
-def _tokens() -> Tokens:
+def tokens() -> Tokens:
     """The process's own: the issuer's keys are kept as long as it lives."""
     issuer = config().OIDC_ISSUER
     if not issuer:
@@ -71,7 +71,7 @@ def _tokens() -> Tokens:
 
 
 @cache
-def _key_holders() -> KeyHolders:
+def key_holders() -> KeyHolders:
     # Imported here: who only ever sees tokens does not pay for Postgres.
     import asyncio
 

@@ -44,7 +44,7 @@ class Tokens:
             raise AccessRefused("the token is too long")
         try:
             claims = self._claims(token)
-        except jwt.InvalidTokenError as error:
+        except jwt.PyJWTError as error:
             raise AccessRefused(f"{type(error).__name__}: {error}") from error
         return Caller(self._account(claims), _scopes(claims), int(claims["exp"]) + SKEW_SECONDS)
 
@@ -52,11 +52,11 @@ class Tokens:
         header = jwt.get_unverified_header(token)
         # First of all: what is no signature must not make us ask the issuer for keys.
         if header.get("alg") not in ALGORITHMS:
-            raise jwt.InvalidAlgorithmError("not an algorithm of ours")
+            raise AccessRefused("not signed by an algorithm of ours")
         kid = header.get("kid")
         key = self._keys.find(kid) if kid else None
         if key is None:
-            raise jwt.InvalidKeyError("the issuer has no such key")
+            raise AccessRefused("the issuer has no such key")
         return jwt.decode(
             token,
             # It is bound to the one algorithm of its type.

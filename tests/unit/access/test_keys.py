@@ -1,0 +1,128 @@
+"""API keys are long, kept as hashes, and asked about once a minute."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from sluice.access import keys
+from sluice.access.caller import Caller, Scope
+from sluice.access.keys import KEY, REMEMBERED_SECONDS, KeyHolders, hash_of, new_key
+from sluice.errors import AccessRefused, DatabaseUnavailable
+
+ALICE = Caller("alice", frozenset({Scope.READ}))
+
+
+@dataclass
+class FakeStored:
+    """Knows the holders of hashes; counts how often it is asked, and tells the time."""
+
+    holders: dict[bytes, Caller] = field(default_factory=dict)
+    asked: int = 0
+    down: bool = False
+    time: float = 1_000_000.0
+
+    def holder(self, key_hash: bytes) -> Caller | None:
+        self.asked += 1
+        if self.down:
+            raise DatabaseUnavailable("down")
+        return self.holders.get(key_hash)
+
+    def now(self) -> float:
+        return self.time
+
+
+@pytest.fixture
+def stored() -> FakeStored:
+    return FakeStored()
+
+
+@pytest.fixture
+def holders(stored: FakeStored) -> KeyHolders:
+    return KeyHolders(stored.holder, stored.now)
+
+
+def issue(stored: FakeStored) -> str:
+    key = new_key()
+    stored.holders[hash_of(key)] = ALICE
+    return key
+
+
+def test_no_key_is_like_another() -> None:
+    made = {new_key() for _ in range(100)}
+
+    assert len(made) == 100
+    assert all(KEY.fullmatch(key) and key.startswith("slk_") for key in made)
+
+
+def test_a_key_says_whose_it_is_and_postgres_is_asked_once_a_minute(
+    stored: FakeStored, holders: KeyHolders
+) -> None:
+    key = issue(stored)
+
+    assert [holders.caller(key) for _ in range(3)] == [ALICE] * 3
+    assert stored.asked == 1
+
+    stored.time += REMEMBERED_SECONDS
+    assert holders.caller(key) == ALICE
+    assert stored.asked == 2
+
+
+def test_a_revoked_key_is_refused_a_minute_later(stored: FakeStored, holders: KeyHolders) -> None:
+    key = issue(stored)
+    holders.caller(key)
+    stored.holders.clear()
+    stored.time += REMEMBERED_SECONDS - 1
+    assert holders.caller(key) == ALICE
+
+    stored.time += 1
+
+    with pytest.raises(AccessRefused):
+        holders.caller(key)
+
+
+def test_an_unknown_key_is_remembered_as_one(stored: FakeStored, holders: KeyHolders) -> None:
+    key = new_key()
+    for _ in range(3):
+        with pytest.raises(AccessRefused):
+            holders.caller(key)
+
+    assert stored.asked == 1
+
+
+@pytest.mark.parametrize("key", ["slk_", "slk_short", f"slk_{'x' * 44}", f"slk_{'é' * 43}"])
+def test_postgres_is_not_asked_about_what_is_no_key(
+    stored: FakeStored, holders: KeyHolders, key: str
+) -> None:
+    with pytest.raises(AccessRefused):
+        holders.caller(key)
+
+    assert stored.asked == 0
+
+
+def test_that_postgres_is_down_is_no_answer_to_remember(
+    stored: FakeStored, holders: KeyHolders
+) -> None:
+    key = issue(stored)
+    stored.down = True
+    with pytest.raises(DatabaseUnavailable):
+        holders.caller(key)
+
+    stored.down = False
+
+    assert holders.caller(key) == ALICE
+
+
+def test_not_all_keys_of_the_world_are_remembered(
+    stored: FakeStored, holders: KeyHolders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "MOST_REMEMBERED", 2)
+    mine = issue(stored)
+    for key in (mine, new_key(), new_key()):
+        if key == mine:
+            holders.caller(key)
+        else:
+            with pytest.raises(AccessRefused):
+                holders.caller(key)
+
+    assert holders.caller(mine) == ALICE
+    assert stored.asked == 4
