@@ -136,7 +136,7 @@ async function begin() {
     trouble("begin", error.message);
     // Without a token that is good, asking again changes nothing.
     if (error.unsure) setTimeout(begin, POLL_MS);
-    else shownState("offline");
+    else shownState("signed out");
   }
 }
 

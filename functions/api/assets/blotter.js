@@ -133,6 +133,7 @@ export class Blotter {
     say(cells.venue, order.venue ? venueName(order.venue) : "");
     say(cells.label, order.status.charAt(0) + order.status.slice(1).toLowerCase());
     say(cells.why, order.reason ? whyFailed(order.reason) : "");
+    cells.status.title = cells.why.textContent;
     cells.cancel.hidden = order.status !== "PENDING";
     row.dataset.status = order.status;
     row.dataset.step = FINAL.has(order.status) ? WAY.length : WAY.indexOf(order.status) + 1;
