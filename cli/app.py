@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from . import dlq, pools, verify
+from . import dlq, keys, pools, verify
 from .output import complain
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command("verify")(verify.verify)
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(keys.app, name="keys")
 app.add_typer(pools.app, name="pools")
 
 
