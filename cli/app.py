@@ -6,18 +6,23 @@ from typing import NoReturn
 
 import typer
 
-from . import dlq, keys, pools, verify
-from .output import complain
+from . import dlq, keys, order, orders, pools, quote, status, verify, watch
+from .output import MISUSED, complain
+from .service import ServiceError
 
 app = typer.Typer(
     name="sluice",
-    help="Sluice, the order execution engine: its pools and its proofs.",
+    help="Sluice, the order execution engine: orders, prices, pools and proofs.",
     no_args_is_help=True,
-    add_completion=False,
     # Without it, help keeps the line breaks of the docstrings.
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+app.command("quote")(quote.quote)
+app.add_typer(order.app, name="order")
+app.command("orders")(orders.orders)
+app.command("watch")(watch.watch)
+app.command("status")(status.status)
 app.command("verify")(verify.verify)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(keys.app, name="keys")
@@ -33,7 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if message := error.format_message():
             complain(message)
         sys.exit(error.exit_code)
+    except ServiceError as error:
+        error.tell()
+        sys.exit(error.code)
     except (typer.Abort, KeyboardInterrupt):
         complain("interrupted")
         sys.exit(130)
+    except Exception as error:
+        # A fault of ours, or answers in a shape that is none of the API's: still one line.
+        complain(f"unexpected: {error!r}")
+        sys.exit(MISUSED)
     sys.exit(code or 0)

@@ -32,7 +32,7 @@ def test_a_wrong_call_is_told_in_one_line(
     assert capsys.readouterr().err == told
 
 
-@pytest.mark.parametrize("group", [(), ("pools",)])
+@pytest.mark.parametrize("group", [(), ("pools",), ("order",)])
 def test_without_a_command_the_help_is_shown(
     group: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -42,12 +42,45 @@ def test_without_a_command_the_help_is_shown(
     assert not shown.err
 
 
-@pytest.mark.parametrize("command", [("verify",), ("pools", "list"), ("pools", "add")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("verify",),
+        ("pools", "list"),
+        ("pools", "add"),
+        ("order", "buy"),
+        ("order", "sell"),
+        ("order", "show"),
+        ("order", "cancel"),
+        ("orders",),
+        ("watch",),
+        ("quote",),
+        ("status",),
+    ],
+)
 def test_help_says_how_a_command_exits(
     command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ended(*command, "--help") == 0
     assert "Exits 0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [("sluice or", {"order", "orders"}), ("sluice order s", {"sell", "show"})],
+)
+def test_a_shell_completes_commands(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    typed: str,
+    completed: set[str],
+) -> None:
+    monkeypatch.setenv("_SLUICE_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split()) - 1))
+
+    assert ended() == 0
+    assert set(capsys.readouterr().out.split()) == completed
 
 
 def test_every_package_of_the_engine_is_installed() -> None:
