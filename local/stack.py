@@ -159,8 +159,7 @@ def _parameters(settings: Settings, database: str, redis: str, rpc: str) -> Mapp
         "ValkeyUrl": redis,
         "SolanaRpcUrl": rpc,
         "Markets": "mainnet" if settings.rpc_url else "simulated",
-        "Auth": "on" if settings.auth else "off",
-        "OidcIssuer": issuer.url(settings.ports.issuer) if settings.auth else "",
+        **({"OidcIssuer": issuer.url(settings.ports.issuer)} if settings.auth else {"Auth": "off"}),
     }
 
 

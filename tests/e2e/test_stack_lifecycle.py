@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local import http, stack
+from local import first_order, http, stack
 from local.errors import StackError
 from local.home import Home
 from local.ports import HOST, Ports
@@ -68,6 +68,15 @@ def test_a_stack_comes_up_once_and_goes_down_whole(home: Home) -> None:
     assert not home.path.exists()
     assert not listeners() & {(HOST, port) for port in asdict(settings.ports).values()}
     assert not stack.down(home)
+
+
+def test_an_open_stack_asks_nobody_and_has_no_issuer(home: Home) -> None:
+    opened = stack.up(home, Settings(Ports.free(), auth=False), Progress.silent())
+
+    assert opened.token is None
+    assert "issuer" not in pids(home)
+    assert [step.event["status"] for step in first_order.place(opened)][-1] == "CONFIRMED"
+    assert http.call("GET", f"{opened.http}/api/orders")[1]["data"]["total"] == 1
 
 
 def test_a_taken_port_leaves_nothing_behind(home: Home) -> None:
