@@ -1,16 +1,20 @@
 """What a developer reads: doors on success, one line on failure."""
 
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 from typer.testing import CliRunner
 
 from local import cli, first_order, stack
 from local.errors import StackError
 from local.first_order import Step
-from local.home import Home
+from local.home import Home, write_json
+from local.issuer import key
+from local.ports import Ports
 from local.progress import Progress
 from local.settings import Settings
 from local.stack import Stack
@@ -52,6 +56,65 @@ def test_up_shows_the_first_order_and_the_doors(monkeypatch: pytest.MonkeyPatch)
     assert 'python -m websockets "ws://gateway/live"\n' in output
     assert "curl -X POST http://gateway/api/orders/execute" in output
     assert "TOKEN" not in output
+
+
+@pytest.mark.usefixtures("home")
+def test_a_guarded_stack_is_shown_with_a_token_and_lines_that_use_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stack, "up", lambda *_: replace(RUNNING, token="a.b.c"))
+    monkeypatch.setattr(first_order, "place", confirmed)
+
+    _, output = run("up")
+
+    assert "  TOKEN=a.b.c\n" in output
+    assert 'python -m websockets "ws://gateway/live?token=$TOKEN"\n' in output
+    assert '    -H "authorization: Bearer $TOKEN" \\\n' in output
+
+
+@pytest.mark.parametrize(("auth", "guarded"), [((), True), (("--auth", "off"), False)])
+@pytest.mark.usefixtures("home")
+def test_callers_are_asked_who_they_are_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, auth: tuple[str, ...], guarded: bool
+) -> None:
+    asked: list[Settings] = []
+
+    def up(home: Home, settings: Settings, progress: Progress) -> Stack:
+        asked.append(settings)
+        return RUNNING
+
+    monkeypatch.setattr(stack, "up", up)
+    monkeypatch.setattr(first_order, "place", confirmed)
+    assert run("up", *auth)[0] == 0
+    assert asked[0].auth is guarded
+
+
+def test_a_token_is_the_running_stacks(home: Home) -> None:
+    home.create()
+    write_json(home.settings, asdict(Settings(Ports(issuer=7000))))
+    key.create(home)
+
+    code, output = run("token", "--account", "alice", "--scope", "orders:read", "--seconds", "60")
+
+    assert code == 0
+    signing = key.read(key.path(home))
+    token = output.removesuffix("\n")
+    assert signing.signed(token, "http://127.0.0.1:7000", seconds=50)
+    assert not signing.signed(token, "http://127.0.0.1:7000", seconds=70)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert (claims["sub"], claims["scope"]) == ("alice", "orders:read")
+
+
+@pytest.mark.parametrize("settings", [None, Settings(auth=False)])
+def test_without_a_guarded_stack_there_are_no_tokens(home: Home, settings: Settings | None) -> None:
+    home.create()
+    if settings:
+        write_json(home.settings, asdict(settings))
+
+    code, output = run("token")
+
+    assert code == 1
+    assert output.startswith("✗ no stack is running that asks for tokens")
 
 
 @pytest.mark.usefixtures("home")

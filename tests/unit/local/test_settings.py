@@ -16,6 +16,13 @@ def test_settings_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     assert Settings.read(home) == settings
 
 
+def test_a_stack_of_an_older_version_can_still_be_stopped(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    old = {"ports": {"gateway": 1}, "backends": "embedded", "rpc_url": ""}
+    write_json(home.settings, old)
+    assert Settings.read(home) == Settings(Ports(gateway=1))
+
+
 def test_removing_a_home_can_spare_its_logs(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     home.create()

@@ -28,7 +28,8 @@ Url = Annotated[str, Field(min_length=1), AfterValidator(_revealed)]
 
 
 class _Environment(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # Of all these models a process uses one, and building them all would slow each cold start.
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class ApiConfig(_Environment):
