@@ -324,6 +324,38 @@ async def test_an_order_fails_in_words(console: Page) -> None:
     await expect(status).to_contain_text("The price is worse than the limit price.")
 
 
+async def test_an_order_that_a_worker_has_is_not_cancelled_and_it_is_told_why(
+    console: Page, complaints: Complaints
+) -> None:
+    complaints.expect("409 (Conflict)")
+    order_id = await placed(console)
+    await confirmed(console, order_id)
+
+    async def as_if_nobody_had_it(route: Route) -> None:
+        content = await (await route.fetch()).json()
+        for order in content["data"]["orders"]:
+            order |= {"status": "PENDING", "seq": 1}
+        await route.fulfill(json=content)
+
+    await console.route("**/api/orders?*", as_if_nobody_had_it)
+    await console.reload()
+    await row(console, order_id).get_by_role("button", name="Cancel").click()
+
+    words = "The order cannot be cancelled any more: it is CONFIRMED."
+    await expect(console.locator("#trouble")).to_have_text(words)
+
+
+async def test_a_pair_that_no_pool_has_goes_by_way_of_a_hub(console: Page) -> None:
+    await console.select_option("#pair", "JUP/SOL")
+    await console.fill("#amount", "3")
+
+    captions = console.locator("#venues caption")
+    await expect(captions).to_have_text(["SOL → USDC", "USDC → JUP"], timeout=SECONDS)
+    await expect(console.locator("#sums")).to_contain_text("SOL → USDC → JUP, ")
+    order_id = await placed(console)
+    await confirmed(console, order_id)
+
+
 async def test_a_token_comes_by_the_fragment_leaves_no_trace_and_goes_with_every_request(
     page: Page, stack: Stack, complaints: Complaints
 ) -> None:

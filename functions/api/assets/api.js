@@ -25,9 +25,10 @@ export function keepToken(text) {
 // A link may bring a token in its fragment, which no server sees; nor shall the history keep it.
 export function takeTokenFromAddress() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given === null) return;
+  if (given === null) return false;
   keepToken(given);
   history.replaceState(null, "", location.pathname + location.search);
+  return true;
 }
 
 export async function ask(method, path, { body, key, signal } = {}) {

@@ -2,8 +2,9 @@
 
 import { ask, keepToken, Refused, takeTokenFromAddress, token } from "./api.js";
 import { Blotter, pairOf } from "./blotter.js";
+import { known, learn } from "./catalog.js";
 import { PriceChart } from "./chart.js";
-import { shown, shownPrice } from "./decimal.js";
+import { shownPrice } from "./decimal.js";
 import { $, say } from "./dom.js";
 import { Live } from "./live.js";
 import { OrderPanel } from "./order.js";
@@ -13,9 +14,8 @@ import { FINAL, shortId, whyFailed } from "./words.js";
 const PAGE = 50;
 const GATHER_MS = 300;
 const POLL_MS = 5_000;
+const TOLD_MS = 8_000;
 
-const decimalsOf = new Map();
-const decimals = (symbol) => decimalsOf.get(symbol) ?? 9;
 const own = new Set();
 const troubles = new Map();
 let live = null;
@@ -23,12 +23,9 @@ let state = "connecting";
 let gathering = 0;
 
 const chart = new PriceChart($("chart"));
-const panel = new OrderPanel({
-  decimals,
-  closed(id) {
-    blotter.mark(null);
-    blotter.focus(id);
-  },
+const panel = new OrderPanel((id) => {
+  blotter.mark(null);
+  blotter.focus(id);
 });
 const blotter = new Blotter({
   open(id) {
@@ -39,23 +36,25 @@ const blotter = new Blotter({
     try {
       blotter.placed(await ask("DELETE", `api/orders/${id}`));
     } catch (error) {
-      say($("news"), error.message);
+      trouble("cancel", error.message);
+      setTimeout(() => trouble("cancel", ""), TOLD_MS);
     }
     soon();
   },
 });
 const ticket = new Ticket({
-  decimals,
   quoted(pair, side, quote) {
     if (!quote.executionPrice) return;
     chart.quoted(pair, side, quote.executionPrice);
     const [base, unit] = pair.split("/");
-    say($("price-now"), `${shownPrice(quote.executionPrice)} ${unit} to ${side === "BUY" ? "buy" : "sell"} 1 ${base}`);
+    const verb = side === "BUY" ? "buy" : "sell";
+    say($("price-now"), `${shownPrice(quote.executionPrice)} ${unit} to ${verb} 1 ${base}`);
   },
   placed(orderId, order) {
     own.add(orderId);
     const at = new Date().toISOString();
-    blotter.placed({ orderId, seq: 1, status: "PENDING", createdAt: at, updatedAt: at, fills: [], ...order });
+    const pending = { seq: 1, status: "PENDING", createdAt: at, updatedAt: at, fills: [] };
+    blotter.placed({ orderId, ...pending, ...order });
     soon();
   },
   paired(pair) {
@@ -86,12 +85,15 @@ async function readOrders() {
   try {
     const { orders, total } = await ask("GET", `api/orders?limit=${PAGE}`);
     blotter.page(orders, total);
-    for (const order of orders)
-      if (order.executionPrice) chart.filled(pairOf(order), order.updatedAt, order.executionPrice, order.orderId);
+    for (const order of orders) drawn(order, order.updatedAt);
     trouble("orders", "");
   } catch (error) {
     trouble("orders", error.message);
   }
+}
+
+function drawn(order, at) {
+  if (order.executionPrice) chart.filled(pairOf(order), at, order.executionPrice, order.orderId);
 }
 
 function take(frame) {
@@ -101,14 +103,14 @@ function take(frame) {
   const before = blotter.get(frame.orderId)?.seq ?? 0;
   const known = blotter.event(frame);
   if (!known || FINAL.has(frame.status) || frame.orderId === panel.id) soon();
-  if (frame.executionPrice && known)
-    chart.filled(pairOf(blotter.get(frame.orderId)), frame.at, frame.executionPrice, frame.orderId);
+  if (known) drawn(blotter.get(frame.orderId), frame.at);
   if (own.has(frame.orderId) && frame.seq > before && FINAL.has(frame.status)) announce(frame);
 }
 
 function announce({ orderId, status, executionPrice, reason }) {
-  const end = status === "CONFIRMED" ? `confirmed at ${shown(executionPrice, 4)}` : status.toLowerCase();
-  const message = `Order ${shortId(orderId)} ${end}.${reason ? ` ${whyFailed(reason)}` : ""}`;
+  const price = executionPrice ? ` at ${shownPrice(executionPrice)}` : "";
+  const why = reason ? ` ${whyFailed(reason)}` : "";
+  const message = `Order ${shortId(orderId)} ${status.toLowerCase()}${price}.${why}`;
   say($("news"), message);
   say($("ticket-status"), message);
 }
@@ -121,12 +123,12 @@ function shownState(now) {
 
 async function begin() {
   try {
-    const [{ websocket }, { tokens, markets }] = await Promise.all([
+    const [{ websocket }, catalog] = await Promise.all([
       ask("GET", "console/config.json"),
       ask("GET", "api/markets"),
     ]);
-    for (const { symbol, decimals: places } of tokens) decimalsOf.set(symbol, places);
-    ticket.offer(markets);
+    learn(catalog);
+    ticket.offer(catalog.markets);
     trouble("begin", "");
     if (websocket) listen(websocket);
     else shownState("polling");
@@ -141,31 +143,32 @@ async function begin() {
 }
 
 function listen(address) {
+  if (live) return live.restart();
   const url = () => (token() ? `${address}?token=${encodeURIComponent(token())}` : address);
   live = new Live(url, { opened: readOrders, frame: take, state: shownState });
   live.restart();
+}
+
+// Someone else may be looking now: nothing of the one before stays.
+function another() {
+  blotter.forget();
+  chart.forget();
+  if (panel.id !== null) panel.close();
+  troubles.clear();
+  begin();
 }
 
 $("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   keepToken($("token").value.trim());
   $("token").value = "";
-  blotter.forget();
-  if (panel.id !== null) panel.close();
-  troubles.clear();
-  if (!live) return begin();
-  live.restart();
-  ticket.again();
-  return readOrders();
+  another();
 });
+addEventListener("hashchange", () => takeTokenFromAddress() && another());
 
 takeTokenFromAddress();
-addEventListener("hashchange", () => {
-  takeTokenFromAddress();
-  live?.restart();
-});
 // What the socket does not bring now is asked for.
 setInterval(() => {
-  if (state !== "live" && decimalsOf.size && document.visibilityState === "visible") readOrders();
+  if (state !== "live" && known() && document.visibilityState === "visible") readOrders();
 }, POLL_MS);
 begin();

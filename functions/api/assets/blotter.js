@@ -82,7 +82,8 @@ export class Blotter {
     // Only rows out of place are moved: moving one takes the focus away from it.
     newest.slice(0, MOST).forEach(({ orderId }, place) => {
       const { row } = this.#rows.get(orderId);
-      if (this.body.children[place] !== row) this.body.insertBefore(row, this.body.children[place] ?? null);
+      const there = this.body.children[place] ?? null;
+      if (there !== row) this.body.insertBefore(row, there);
     });
   }
 
@@ -109,7 +110,8 @@ export class Blotter {
     cells.cancel.addEventListener("click", () => this.cancel(id));
     cells.row = el("tr", { "data-order": id }, el("td", {}, cells.time));
     const { side, pair, spent, received, price, venue, status } = cells;
-    cells.row.append(cells.id, side, pair, spent, received, price, venue, status, el("td", {}, cells.cancel));
+    cells.row.append(cells.id, side, pair, spent, received, price, venue, status);
+    cells.row.append(el("td", {}, cells.cancel));
     cells.row.addEventListener("click", ({ target }) => target.closest("button") || this.open(id));
     return { row: cells.row, id: cells.time, cells };
   }
@@ -121,7 +123,8 @@ export class Blotter {
     const spent = order.amountIn ?? (exactIn ? order.amount : null);
     const received = order.amountOut ?? (exactIn ? null : order.amount);
     say(cells.time, clock(order.createdAt));
-    cells.time.setAttribute("aria-label", `Open order ${shortId(order.orderId)} of ${clock(order.createdAt)}`);
+    const name = `Open order ${shortId(order.orderId)} of ${clock(order.createdAt)}`;
+    cells.time.setAttribute("aria-label", name);
     say(cells.id, shortId(order.orderId));
     say(cells.side, buys ? "Buy" : "Sell");
     cells.side.dataset.side = order.side;

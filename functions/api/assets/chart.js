@@ -20,6 +20,11 @@ export class PriceChart {
     this.#rebuild();
   }
 
+  forget() {
+    this.#points.clear();
+    this.#rebuild();
+  }
+
   quoted(pair, side, price) {
     this.#add(pair, Date.now() / 1000, side === "BUY" ? BUY : SELL, price);
   }
@@ -42,7 +47,8 @@ export class PriceChart {
   // As the library wants it: the moments, then a column for each series.
   #data() {
     const points = this.#points.get(this.#pair) ?? [];
-    const column = (series) => points.map((point) => (point.series === series ? point.price : null));
+    const column = (wanted) =>
+      points.map(({ series, price }) => (series === wanted ? price : null));
     return [points.map((point) => point.at), column(BUY), column(SELL), column(FILL)];
   }
 
@@ -61,19 +67,30 @@ export class PriceChart {
       ticks: { show: false },
       font,
     };
-    const line = (name) => ({ stroke: colour(name), width: 2, spanGaps: true, points: { show: false } });
-    const dots = { show: true, size: 7, fill: colour("--accent"), stroke: colour("--panel"), width: 1 };
+    const line = (name) => ({
+      stroke: colour(name),
+      width: 2,
+      spanGaps: true,
+      points: { show: false },
+    });
+    const [dot, edge] = [colour("--accent"), colour("--panel")];
+    const dots = {
+      stroke: dot,
+      paths: () => null,
+      points: { show: true, size: 7, fill: dot, stroke: edge, width: 1 },
+    };
+    const decimals = (_, prices) => prices.map((price) => price.toFixed(digits(prices)));
     this.#plot = new uPlot(
       {
         ...this.#size(),
         legend: { show: false },
         cursor: { drag: { x: false, y: false } },
-        scales: { x: { range: (_, from, to) => [Math.min(from ?? to, to - 60), to] }, y: { range: spread } },
+        scales: { x: { range: recent }, y: { range: spread } },
         axes: [
           { ...axis, space: 70, size: 26, values: (_, moments) => moments.map(clock) },
-          { ...axis, size: 64, values: (_, prices) => prices.map((price) => price.toFixed(digits(prices))) },
+          { ...axis, size: 64, values: decimals },
         ],
-        series: [{}, line("--buy"), line("--sell"), { stroke: colour("--accent"), paths: () => null, points: dots }],
+        series: [{}, line("--buy"), line("--sell"), dots],
       },
       this.#data(),
       this.root,
@@ -82,6 +99,12 @@ export class PriceChart {
 }
 
 const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
+
+// A minute at least, so that the first points are not all there is.
+function recent(_, from, to) {
+  const end = to ?? Date.now() / 1000;
+  return [Math.min(from ?? end, end - 60), end];
+}
 
 // A market that stands still is drawn as a line in the middle, not as noise.
 function spread(_, low, high) {
@@ -93,5 +116,7 @@ function spread(_, low, high) {
 // As many as tell two neighbours on the axis apart.
 function digits(prices) {
   const step = prices.length > 1 ? prices[1] - prices[0] : 1;
-  return Math.max(0, Math.ceil(-Math.log10(step)));
+  let places = 0;
+  while (places < 12 && Math.abs(step - Number(step.toFixed(places))) > step / 1000) places += 1;
+  return places;
 }

@@ -16,7 +16,7 @@ export class Live {
   constructor(url, { opened, frame, state }) {
     Object.assign(this, { url, opened, frame, state });
     addEventListener("online", () => this.restart());
-    // The browser is slow to notice that a socket leads nowhere, but knows that the network is gone.
+    // Browsers are slow to notice that a socket leads nowhere, but know that the network is gone.
     addEventListener("offline", () => this.#lost());
   }
 

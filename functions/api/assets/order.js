@@ -1,8 +1,9 @@
 // One order: what became of it and when, and why it took this route.
 
 import { ask } from "./api.js";
+import { decimals } from "./catalog.js";
 import { bpsBetween, shown, shownPrice, sum } from "./decimal.js";
-import { $, el } from "./dom.js";
+import { $, el, say } from "./dom.js";
 import { bestOf, bps, feesIn, hopsOf, legsOf, Venues } from "./routes.js";
 import { clock, shortPool, stepOf, venueName, whyFailed } from "./words.js";
 
@@ -10,8 +11,8 @@ export class OrderPanel {
   #id = null;
 
   // `closed` is called with the id of the order that was open.
-  constructor({ decimals, closed }) {
-    Object.assign(this, { decimals, closed });
+  constructor(closed) {
+    this.closed = closed;
     $("order-close").addEventListener("click", () => this.close());
     $("order").addEventListener("keydown", ({ key }) => key === "Escape" && this.close());
   }
@@ -46,15 +47,18 @@ export class OrderPanel {
       ]);
       if (this.#id === id) this.#show(order, timeline);
     } catch (error) {
-      if (this.#id === id) $("order-body").replaceChildren(el("p", { className: "fault", text: error.message }));
+      const fault = el("p", { className: "fault", text: error.message });
+      if (this.#id === id) $("order-body").replaceChildren(fault);
     }
   }
 
   #show(order, { events, quotes, conflicts }) {
-    $("order-title").textContent = `${order.side === "BUY" ? "Buy" : "Sell"} ${order.side === "BUY" ? order.tokenOut : order.tokenIn}`;
+    const title = order.side === "BUY" ? `Buy ${order.tokenOut}` : `Sell ${order.tokenIn}`;
+    say($("order-title"), title);
     const parts = [this.#facts(order), el("h3", { text: "Timeline" }), this.#events(order, events)];
-    if (conflicts.length)
-      parts.push(el("p", { className: "said", text: `Something else was asked for under its key ${conflicts.length} times, and refused.` }));
+    const times = conflicts.length;
+    const others = `Something else was asked for under its key ${times} times, and refused.`;
+    if (times) parts.push(el("p", { className: "said", text: others }));
     if (quotes.length) parts.push(...this.#why(order, quotes));
     $("order-body").replaceChildren(...parts);
   }
@@ -66,11 +70,12 @@ export class OrderPanel {
       ["Spent", order.amountIn && `${shown(order.amountIn)} ${order.tokenIn}`],
       ["Received", order.amountOut && `${shown(order.amountOut)} ${order.tokenOut}`],
       ["Price", order.executionPrice && shown(order.executionPrice)],
-      ["Fees", feesIn(order.fills.flatMap((fill) => fill.fees), this.decimals)],
+      ["Fees", feesIn(order.fills.flatMap((fill) => fill.fees))],
       ["Transaction", order.txHash],
     ];
     const list = el("dl", { className: "sums" });
-    for (const [name, text] of facts) if (text) list.append(el("dt", { text: name }), el("dd", { text }));
+    for (const [name, text] of facts)
+      if (text) list.append(el("dt", { text: name }), el("dd", { text }));
     return list;
   }
 
@@ -79,7 +84,8 @@ export class OrderPanel {
     const list = el("ol", { className: "timeline" });
     for (const event of events) {
       const after = Date.parse(event.at) - Date.parse(first.at);
-      const when = el("time", { datetime: event.at, title: event.at, text: event === first ? time(event.at) : `+ ${after} ms` });
+      const text = event === first ? time(event.at) : `+ ${after} ms`;
+      const when = el("time", { datetime: event.at, title: event.at, text });
       const detail = told(order, event);
       const what = el("div", {}, el("b", { text: stepOf(event.status) }));
       if (detail) what.append(el("span", { text: detail }));
@@ -92,23 +98,25 @@ export class OrderPanel {
     const last = Math.max(...quotes.map((quote) => quote.attempt));
     const latest = quotes.filter((quote) => quote.attempt === last);
     const sentence = hopsOf(latest)
-      .map((hop) => because(hop, order, this.decimals))
+      .map((hop) => because(hop, order))
       .filter(Boolean)
       .join(" ");
     const tries = last > 1 ? ` It was routed ${last} times; this is the last.` : "";
     const tables = el("div");
-    const reading = { side: order.side, swapMode: order.swapMode, decimals: this.decimals };
-    new Venues(tables).show(latest, reading);
+    new Venues(tables).show(latest, order.swapMode);
     const why = sentence || "No route was taken.";
-    return [el("h3", { text: "Why this route" }), el("p", { className: "said", text: why + tries }), tables];
+    const told = el("p", { className: "said", text: why + tries });
+    return [el("h3", { text: "Why this route" }), told, tables];
   }
 }
 
 const time = (at) => `${clock(at)}.${at.slice(20, 23)}`;
 
-function asked({ swapMode, amount, tokenIn, tokenOut, slippageBps, maxSplits, limitPrice, minAmountOut }) {
-  const what = swapMode === "EXACT_IN" ? `to spend ${shown(amount)} ${tokenIn}` : `to receive ${shown(amount)} ${tokenOut}`;
-  const limits = [`slippage ${slippageBps} bps`, `at most ${maxSplits} pools a hop`];
+function asked(order) {
+  const { swapMode, amount, tokenIn, tokenOut, limitPrice, minAmountOut } = order;
+  const [verb, token] = swapMode === "EXACT_IN" ? ["spend", tokenIn] : ["receive", tokenOut];
+  const what = `to ${verb} ${shown(amount)} ${token}`;
+  const limits = [`slippage ${order.slippageBps} bps`, `at most ${order.maxSplits} pools a hop`];
   if (limitPrice) limits.push(`limit price ${shown(limitPrice)}`);
   if (minAmountOut) limits.push(`at least ${shown(minAmountOut)} ${tokenOut}`);
   return `${what}; ${limits.join(", ")}`;
@@ -117,17 +125,21 @@ function asked({ swapMode, amount, tokenIn, tokenOut, slippageBps, maxSplits, li
 function told({ tokenIn, tokenOut }, { detail }) {
   const { venue, amountIn, amountOut, executionPrice, reason } = detail;
   if (reason) return whyFailed(reason);
-  if (amountOut) return `${shown(amountIn)} ${tokenIn} for ${shown(amountOut)} ${tokenOut}, at ${shownPrice(executionPrice)}`;
+  if (amountOut) {
+    const swapped = `${shown(amountIn)} ${tokenIn} for ${shown(amountOut)} ${tokenOut}`;
+    return `${swapped}, at ${shownPrice(executionPrice)}`;
+  }
   return venue ? `most of it on ${venueName(venue)}` : "";
 }
 
-// Why the legs of a hop were chosen: what they pay together, and what the next best would have paid.
-function because(hop, { swapMode }, decimals) {
+// Why the legs of a hop were chosen: what they pay together, and what the next best would have.
+function because(hop, { swapMode }) {
   const legs = legsOf(hop);
   if (!legs.length) return "";
   const { tokenIn, tokenOut } = hop[0];
   const gives = swapMode === "EXACT_IN";
-  const [field, leg, token] = gives ? ["amountOut", "legOut", tokenOut] : ["amountIn", "legIn", tokenIn];
+  const [field, leg] = gives ? ["amountOut", "legOut"] : ["amountIn", "legIn"];
+  const token = gives ? tokenOut : tokenIn;
   const together = sum(legs.map((each) => each[leg]), decimals(token));
   const verb = gives ? "pay" : "cost";
   const one = legs.length === 1;
@@ -139,5 +151,7 @@ function because(hop, { swapMode }, decimals) {
   const gap = bpsBetween(next[field], together, decimals(token)) * (gives ? -1 : 1);
   const other = one ? "the next best" : "the best alone";
   const verdict = gap >= 0 ? "worse" : "better before what another leg costs";
-  return `${chosen}; ${other}, ${venueName(next.venue)} ${shortPool(next.pool)}, would be ${shown(next[field])}, ${bps(Math.abs(gap))} ${verdict}.`;
+  const its = `${venueName(next.venue)} ${shortPool(next.pool)}`;
+  const far = `${bps(Math.abs(gap))} ${verdict}`;
+  return `${chosen}; ${other}, ${its}, would be ${shown(next[field])}, ${far}.`;
 }

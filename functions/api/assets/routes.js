@@ -1,5 +1,6 @@
-// A route, how it is split, and every venue's quote behind it, as the ticket and an order show them.
+// A route, how it is split, and every venue's quote behind it: on the ticket and of an order.
 
+import { decimals, sells } from "./catalog.js";
 import { bpsBetween, ratio, shown, shownPrice, sum, units } from "./decimal.js";
 import { el, long, say } from "./dom.js";
 import { shortPool, venueName, whyRefused } from "./words.js";
@@ -23,7 +24,8 @@ export const legsOf = (quotes) => quotes.filter((quote) => quote.legIn !== null)
 // The quote that is best for the whole of a hop, or undefined.
 export function bestOf(quotes, swapMode) {
   const good = quotes.filter((quote) => quote.error === null && quote.amountOut && quote.amountIn);
-  return good.reduce((best, quote) => (!best || behind(quote, best, swapMode) < 0 ? quote : best), undefined);
+  const better = (best, quote) => (behind(quote, best, swapMode) < 0 ? quote : best);
+  return good.length ? good.reduce(better) : undefined;
 }
 
 // How many bps `quote` is worse than `best`; negative where it is better.
@@ -39,13 +41,17 @@ export function share(leg, legs) {
 }
 
 // What all fees come to, token by token: "2.18 USDC + 0.001 SOL".
-export function feesIn(fees, decimals, places = 9) {
+export function feesIn(fees, places = 9) {
   const byToken = new Map();
   for (const { token, amount } of fees) byToken.set(token, [...(byToken.get(token) ?? []), amount]);
-  return [...byToken].map(([token, amounts]) => `${shown(sum(amounts, decimals(token)), places)} ${token}`).join(" + ");
+  const total = ([token, amounts]) => `${shown(sum(amounts, decimals(token)), places)} ${token}`;
+  return [...byToken].map(total).join(" + ");
 }
 
-export const bps = (number) => `${Math.abs(number) < 10 ? number.toFixed(1) : Math.round(number)} bps`;
+export function bps(number) {
+  if (number > 0 && number < 0.1) return "less than 0.1 bps";
+  return `${number < 10 ? number.toFixed(1) : Math.round(number)} bps`;
+}
 
 // The tables of all hops; rows stay where they are from one quote to the next, so that bars move.
 export class Venues {
@@ -56,12 +62,12 @@ export class Venues {
     this.root = root;
   }
 
-  show(quotes, { side, swapMode, decimals }) {
+  show(quotes, swapMode) {
     const hops = hopsOf(quotes);
     const shape = JSON.stringify(hops.map((hop) => hop.map((quote) => quote.pool)));
     if (shape !== this.#shape) this.#build(hops);
     this.#shape = shape;
-    for (const hop of hops) this.#fill(hop, side, swapMode, decimals);
+    for (const hop of hops) this.#fill(hop, swapMode);
   }
 
   clear() {
@@ -110,15 +116,18 @@ export class Venues {
     return cells.row;
   }
 
-  #fill(hop, side, swapMode, decimals) {
+  #fill(hop, swapMode) {
     const best = bestOf(hop, swapMode);
     const legs = legsOf(hop);
-    const lags = hop.map((quote) => (best && quote.error === null ? behind(quote, best, swapMode) : 0));
+    const lag = (quote) => (best && quote.error === null ? behind(quote, best, swapMode) : 0);
+    const lags = hop.map(lag);
     const most = Math.max(...lags, 0.01);
     hop.forEach((quote, place) => {
       const cells = this.#rows.get(rowKey(quote));
       const leg = legs.includes(quote);
-      cells.row.className = [leg && "chosen", quote === best && "first", quote.error && "refused"].filter(Boolean).join(" ");
+      cells.row.classList.toggle("chosen", leg);
+      cells.row.classList.toggle("first", quote === best);
+      cells.row.classList.toggle("refused", quote.error !== null);
       say(cells.best, quote === best ? "best" : "");
       say(cells.share, leg ? `${share(quote, legs)} %` : "");
       if (quote.error !== null) {
@@ -128,9 +137,9 @@ export class Venues {
         return;
       }
       long(cells.bar, 1 - (1 - SHORTEST) * (lags[place] / most));
-      say(cells.price, shownPrice(priceOf(quote, side)));
+      say(cells.price, shownPrice(priceOf(quote)));
       say(cells.behind, quote === best ? "" : `−${bps(lags[place])}`);
-      say(cells.fee, feesIn(quote.fees, decimals, 4));
+      say(cells.fee, feesIn(quote.fees, 4));
       say(cells.impact, quote.impactBps === null ? "" : bps(Number(quote.impactBps)));
     });
     this.#split(this.#rows.get(keyOf(hop[0])), legs);
@@ -150,8 +159,8 @@ export class Venues {
 const keyOf = ({ hop, tokenIn, tokenOut }) => `${hop} ${tokenIn} ${tokenOut}`;
 const rowKey = (quote) => `${keyOf(quote)} ${quote.pool}`;
 
-const priceOf = ({ amountIn, amountOut }, side) =>
-  side === "BUY" ? ratio(amountIn, amountOut) : ratio(amountOut, amountIn);
+const priceOf = ({ tokenIn, tokenOut, amountIn, amountOut }) =>
+  sells(tokenIn, tokenOut) ? ratio(amountOut, amountIn) : ratio(amountIn, amountOut);
 
 function heads() {
   const head = (text, className = "number") => el("th", { scope: "col", className, text });

@@ -1,6 +1,7 @@
 // The ticket: a quote that follows what is typed, and an order under a key of its own.
 
 import { ask, Refused } from "./api.js";
+import { decimals } from "./catalog.js";
 import { decimal, isDecimal, shown, shownPrice, units } from "./decimal.js";
 import { $, el, say } from "./dom.js";
 import { bps, feesIn, Venues } from "./routes.js";
@@ -9,7 +10,12 @@ import { clock, whyFailed } from "./words.js";
 const TYPING_MS = 250;
 const AGAIN_MS = 2_000;
 const TRIES = 4;
+// All of it, in bps.
+const WHOLE = 10_000;
 const FIELDS = ["amount", "slippageBps", "maxSplits", "limitPrice"];
+const QUOTED = ["amount", "maxSplits"];
+
+const UNSURE = "Whether it was accepted is not known: press again, it stays one order.";
 
 export class Ticket {
   #quote = null;
@@ -20,8 +26,8 @@ export class Ticket {
   #unsure = null;
 
   // `quoted` gets each quote with its pair and side, `placed` each order that was accepted.
-  constructor({ decimals, quoted, placed, paired }) {
-    Object.assign(this, { decimals, quoted, placed, paired });
+  constructor({ quoted, placed, paired }) {
+    Object.assign(this, { quoted, placed, paired });
     this.form = $("ticket");
     this.venues = new Venues($("venues"));
     this.form.addEventListener("submit", (event) => {
@@ -36,17 +42,18 @@ export class Ticket {
   offer(markets) {
     const listed = markets.map(({ pair }) => pair.split("/"));
     const crossed = listed.flatMap(([base, quote], place) =>
-      listed.slice(place + 1).filter(([, other]) => other === quote).map(([other]) => [other, base]),
+      listed
+        .slice(place + 1)
+        .filter(([, other]) => other === quote)
+        .map(([other]) => [other, base]),
     );
+    const chosen = this.pair;
     const option = (pair) => el("option", { value: pair.join("/"), text: pair.join(" / ") });
     $("pair").replaceChildren(...[...listed, ...crossed].map(option));
+    if (chosen) $("pair").value = chosen;
     this.#labels();
     this.paired(this.pair);
     this.#soon(0);
-  }
-
-  again() {
-    if (this.pair) this.#soon(0);
   }
 
   get pair() {
@@ -95,7 +102,8 @@ export class Ticket {
     const [base, quote] = this.pair.split("/");
     const mode = this.#mode;
     const option = (value, text) => el("option", { value, text });
-    $("mode").replaceChildren(option("EXACT_IN", `${tokenIn} to spend`), option("EXACT_OUT", `${tokenOut} to receive`));
+    const spend = option("EXACT_IN", `${tokenIn} to spend`);
+    $("mode").replaceChildren(spend, option("EXACT_OUT", `${tokenOut} to receive`));
     $("mode").value = mode;
     say($("limit-unit"), `(${quote} per ${base})`);
     if (!this.#busy) say($("submit"), `${this.#side === "BUY" ? "Buy" : "Sell"} ${base}`);
@@ -111,12 +119,13 @@ export class Ticket {
     if (limit && !isDecimal(limit)) faults.limitPrice = "Not a number: write it like 142.5";
     for (const name of ["slippageBps", "maxSplits"])
       if (!/^\d{1,5}$/.test($(name).value.trim())) faults[name] = "Not a whole number";
+    if (Number($("slippageBps").value) > WHOLE) faults.slippageBps = `At most ${WHOLE}`;
     this.#complain(faults);
     return Object.keys(faults).length === 0;
   }
 
-  #complain(faults) {
-    for (const name of FIELDS) {
+  #complain(faults, fields = FIELDS) {
+    for (const name of fields) {
       say($(`${name}-fault`), faults[name] ?? "");
       $(name).setAttribute("aria-invalid", String(name in faults));
       if (name !== "amount" && name in faults) this.form.querySelector(".limits").open = true;
@@ -137,7 +146,8 @@ export class Ticket {
 
   #soon(milliseconds) {
     clearTimeout(this.#next);
-    if (document.visibilityState === "visible") this.#next = setTimeout(() => this.#ask(), milliseconds);
+    if (document.visibilityState !== "visible") return;
+    this.#next = setTimeout(() => this.#ask(), milliseconds);
   }
 
   async #ask() {
@@ -147,17 +157,19 @@ export class Ticket {
     const asking = new AbortController();
     this.#asking = asking;
     const [pair, body] = [this.pair, this.#asked()];
+    const slippage = Number($("slippageBps").value);
     let wait = AGAIN_MS;
     try {
       const quote = await ask("POST", "api/quotes", { body, signal: asking.signal });
       if (asking.signal.aborted) return;
-      this.#complain({});
-      this.#show(quote, body);
+      this.#complain({}, QUOTED);
+      this.#show(quote, body.swapMode, slippage);
       this.quoted(pair, body.side, quote);
     } catch (error) {
       if (!(error instanceof Refused)) return;
-      this.#drop(error.status === 400 ? "" : error.message);
-      if (error.status === 400) this.#complain(error.faults);
+      const told = QUOTED.some((name) => name in error.faults);
+      this.#drop(told ? "" : error.message);
+      if (told) this.#complain(error.faults, QUOTED);
       wait = Math.max(2 * AGAIN_MS, error.retryAfter * 1000);
     }
     if (this.#asking === asking) this.#soon(wait);
@@ -170,22 +182,28 @@ export class Ticket {
     say($("venues-age"), why);
   }
 
-  #show(quote, { side, swapMode }) {
+  #show(quote, swapMode, slippage) {
     this.#quote = quote;
     const { tokenIn, tokenOut } = quote;
-    this.venues.show(quote.quotes, { side, swapMode, decimals: this.decimals });
+    this.venues.show(quote.quotes, swapMode);
     say($("venues-age"), `at ${clock(Date.now())}`);
-    if (quote.reason) return $("sums").replaceChildren(el("dt", { text: "No quote" }), el("dd", { text: whyFailed(quote.reason) }));
+    if (quote.reason) return this.#sums([["No quote", whyFailed(quote.reason)]]);
     const legs = quote.hops.flatMap((hop) => hop.legs);
-    const impacts = quote.hops.map((hop) => Math.max(...hop.legs.map((leg) => Number(leg.impactBps))));
-    const exactIn = swapMode === "EXACT_IN";
+    const impacts = quote.hops.map(({ legs: own }) =>
+      Math.max(...own.map((leg) => Number(leg.impactBps))),
+    );
+    const path = [tokenIn, ...quote.hops.map((hop) => hop.tokenOut)].join(" → ");
+    const [verb, amount, token, worst, sign] =
+      swapMode === "EXACT_IN"
+        ? ["receive", quote.amountOut, tokenOut, "At least", -1]
+        : ["spend", quote.amountIn, tokenIn, "At most", 1];
     const rows = [
-      exactIn ? ["You receive", `${shown(quote.amountOut)} ${tokenOut}`] : ["You spend", `${shown(quote.amountIn)} ${tokenIn}`],
-      [exactIn ? "At least" : "At most", exactIn ? `${shown(this.#worst(quote.amountOut, tokenOut, -1n))} ${tokenOut}` : `${shown(this.#worst(quote.amountIn, tokenIn, 1n))} ${tokenIn}`],
+      [`You ${verb}`, `${shown(amount)} ${token}`],
+      [worst, `${shown(slipped(amount, token, sign * slippage))} ${token}`],
       ["Price", shownPrice(quote.executionPrice)],
-      ["Fees", feesIn(legs.flatMap((leg) => leg.fees), this.decimals)],
+      ["Fees", feesIn(legs.flatMap((leg) => leg.fees))],
       ["Impact", `up to ${bps(impacts.reduce((total, impact) => total + impact, 0))}`],
-      ["Route", [tokenIn, ...quote.hops.map((hop) => hop.tokenOut)].join(" → ") + (legs.length > 1 ? `, ${legs.length} pools` : "")],
+      ["Route", legs.length > 1 ? `${path}, ${legs.length} pools` : path],
     ];
     this.#sums(rows);
   }
@@ -197,13 +215,6 @@ export class Ticket {
     if ([...list.querySelectorAll("dt")].map((dt) => dt.textContent).join() !== names)
       list.replaceChildren(...rows.flatMap(([name]) => [el("dt", { text: name }), el("dd")]));
     list.querySelectorAll("dd").forEach((dd, place) => say(dd, rows[place][1]));
-  }
-
-  // The quote less, or plus, the slippage that is allowed, rounded to what is still allowed.
-  #worst(amount, token, sign) {
-    const places = this.decimals(token);
-    const scaled = units(amount, places) * (10_000n + sign * BigInt($("slippageBps").value.trim()));
-    return decimal(sign < 0n ? (scaled + 9_999n) / 10_000n : scaled / 10_000n, places);
   }
 
   async #submit() {
@@ -231,7 +242,7 @@ export class Ticket {
     } catch (error) {
       if (!error.unsure) this.#unsure = null;
       this.#complain(error.faults);
-      const hint = error.unsure ? " Whether it was accepted is not known: press again, it stays one order." : "";
+      const hint = error.unsure ? ` ${UNSURE}` : "";
       const fields = Object.keys(error.faults).filter((name) => FIELDS.includes(name));
       say($("ticket-fault"), fields.length ? "" : error.message + hint);
       if (fields.length) $(fields[0]).focus();
@@ -259,4 +270,11 @@ export class Ticket {
     if (busy) say($("submit"), "Placing…");
     else this.#labels();
   }
+}
+
+// An amount that is `bps` more or less than quoted, rounded to what is still allowed.
+function slipped(amount, token, bps) {
+  const [places, whole] = [decimals(token), BigInt(WHOLE)];
+  const scaled = units(amount, places) * (whole + BigInt(bps));
+  return decimal(bps < 0 ? (scaled + whole - 1n) / whole : scaled / whole, places);
 }
