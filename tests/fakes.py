@@ -2,16 +2,16 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
-from sluice.errors import StoreRefused, SwapRefused
+from sluice.errors import DatabaseUnavailable, StoreRefused, SwapRefused
 from sluice.markets.accounts import Fetched, SourceUnavailable
 from sluice.markets.clock import CLOCK
 from sluice.orders.model import Order, OrderEvent, OrderStatus, OrderTerms
-from sluice.orders.port import Claim, Execution, Postponed
+from sluice.orders.port import Claim, Execution, Page, Place, Postponed, Written
 from sluice.streaming.frames import Frame
 from sluice.streaming.poster import Posted, PostFailed
 from sluice.venues.base import (
@@ -183,11 +183,15 @@ class FakePoster:
     opening: dict[str, int] = field(default_factory=dict)
     failing: set[str] = field(default_factory=set)
     hanging: set[str] = field(default_factory=set)
+    reads: defaultdict[str, asyncio.Event] = field(
+        default_factory=lambda: defaultdict(asyncio.Event)
+    )
+    """Set when a hanging one begins to read."""
     disconnected: list[str] = field(default_factory=list)
 
     async def post(self, connection_id: str, frame: Frame) -> Posted:
         if connection_id in self.hanging:
-            await asyncio.Event().wait()
+            await self.reads[connection_id].wait()
         if connection_id in self.failing:
             raise PostFailed("HTTP 500")
         if connection_id in self.gone:
@@ -204,12 +208,51 @@ class FakePoster:
 
 @dataclass
 class FakeHistory:
-    """Events and when each was written."""
+    """Events, each `write` a transaction that is committed at once; or no Postgres for a while."""
 
-    written: list[tuple[datetime, OrderEvent]] = field(default_factory=list)
+    written: list[Written] = field(default_factory=list)
+    next_xid: int = 1000
+    gone: bool = False
 
-    async def events_since(
-        self, since: datetime, accounts: Iterable[str]
-    ) -> list[tuple[datetime, OrderEvent]]:
-        wanted = set(accounts)
-        return [(at, e) for at, e in self.written if at >= since and e.account in wanted]
+    def write(self, events: Sequence[OrderEvent], at: datetime | None = None) -> None:
+        """`at` is when the transaction began, now if it is not said."""
+        began = at or datetime.now(UTC)
+        self.written += [Written(self.next_xid, began, event) for event in events]
+        self.next_xid += 1
+
+    async def snapshot(self) -> str:
+        self._answer()
+        return f"{self.next_xid}:{self.next_xid}:"
+
+    async def followed(
+        self,
+        since: str,
+        until: str,
+        accounts: Collection[str],
+        behind: Place | None,
+        limit: int,
+    ) -> Page:
+        self._answer()
+        first, end = (int(snapshot.split(":")[0]) for snapshot in (since, until))
+        there = sorted(
+            (one for one in self.written if first <= one.xid < end), key=lambda one: one.place
+        )
+        looked_at = [one for one in there if behind is None or one.place > behind][:limit]
+        found = tuple(one for one in looked_at if one.event.account in accounts)
+        return Page(found, looked_at[-1].place if len(looked_at) == limit else None)
+
+    async def xid_at(self, at: datetime) -> int:
+        self._answer()
+        return max((one.xid for one in self.written if one.at < at), default=0) + 1
+
+    async def events_of(
+        self, account: str, order_id: UUID, after_seq: int
+    ) -> list[OrderEvent] | None:
+        self._answer()
+        events = [one.event for one in self.written]
+        mine = [e for e in events if (e.order_id, e.account) == (order_id, account)]
+        return [e for e in mine if e.seq > after_seq] if mine else None
+
+    def _answer(self) -> None:
+        if self.gone:
+            raise DatabaseUnavailable("it is gone")

@@ -5,22 +5,37 @@ import json
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from redis.exceptions import RedisError
 
 from sluice.config import ConnectionsConfig, load
 from sluice.observability import logger
-from sluice.streaming.frames import Frame, error_frame, pong_frame
+from sluice.streaming.commands import (
+    COMMANDS_BURST,
+    COMMANDS_PER_SECOND,
+    CommandInvalid,
+    Ping,
+    command_of,
+)
+from sluice.streaming.door import Door
+from sluice.streaming.frames import Frame, StreamError, error_frame, pong_frame
 from sluice.streaming.registry import Connection, Registry
-from sluice.streaming.valkey import connect
+from sluice.streaming.valkey import connect, connect_blocking
+
+if TYPE_CHECKING:
+    from sluice.streaming.poster import ApiGatewayPoster
 
 Event = dict[str, Any]
 """As API Gateway sends it. Read as a dict: emulators leave out what strict models demand."""
 
 loop = asyncio.new_event_loop()
 config = cache(lambda: load(ConnectionsConfig))
-registry = cache(lambda: Registry(connect(config().VALKEY_URL)))
+registry = cache(lambda: Registry(connect(config().VALKEY_URL), config().RELAY_SHARDS))
+door = cache(
+    lambda: Door(connect_blocking(config().VALKEY_URL), COMMANDS_PER_SECOND, COMMANDS_BURST)
+)
 
 
 def handler(event: Event, context: LambdaContext) -> dict[str, int]:
@@ -32,11 +47,9 @@ def handler(event: Event, context: LambdaContext) -> dict[str, int]:
 
 
 async def _connected(event: Event) -> None:
-    request = event["requestContext"]
-    account = (request.get("authorizer") or {}).get("account") or config().ACCOUNT
-    connection = Connection(request["connectionId"], account, datetime.now(UTC))
+    connection = _connection(event)
     if not await registry().opened(connection):
-        _start_relay()
+        _start_relay(connection)
 
 
 async def _disconnected(event: Event) -> None:
@@ -44,40 +57,59 @@ async def _disconnected(event: Event) -> None:
 
 
 async def _said(event: Event) -> None:
-    await _answer(event["requestContext"]["connectionId"], _reply(event.get("body") or ""))
+    connection = _connection(event)
+    answer = await _heard(connection, event.get("body") or "")
+    if answer is not None:
+        await poster().post(connection.id, answer)
 
 
-def _reply(body: str) -> Frame:
+async def _heard(connection: Connection, body: str) -> Frame | None:
+    """The answer to what a client says; None where the relay answers."""
+    allowance = door().ask(f"connection:{connection.id}")
+    if allowance is not None and not allowance.allowed:
+        message = f"at most {COMMANDS_PER_SECOND} commands a second, {COMMANDS_BURST} at once"
+        return error_frame(StreamError.TOO_MANY_COMMANDS, message)
     try:
-        command = json.loads(body)
-    except ValueError:
-        return error_frame("INVALID_JSON", "a command is a JSON object")
-    action = command.get("action") if isinstance(command, dict) else None
-    if action == "ping":
-        return pong_frame()
-    return error_frame("UNKNOWN_ACTION", 'known actions: "ping"')
+        pinged = isinstance(command_of(body), Ping)
+    except CommandInvalid as refused:
+        return error_frame(refused.code, refused.message)
+    try:
+        if not await registry().seen(connection, None if pinged else body):
+            _start_relay(connection)
+    except RedisError as error:
+        logger.warning("a client is not heard", exc_info=error)
+        if not pinged:
+            return error_frame(StreamError.UNAVAILABLE, "not possible just now; try again")
+    return pong_frame() if pinged else None
 
 
-def _start_relay() -> None:
+def _connection(event: Event) -> Connection:
+    request = event["requestContext"]
+    account = (request.get("authorizer") or {}).get("account") or config().ACCOUNT
+    opened_ms = request.get("connectedAt")
+    opened_at = datetime.fromtimestamp(opened_ms / 1000, UTC) if opened_ms else datetime.now(UTC)
+    return Connection(request["connectionId"], account, opened_at)
+
+
+def _start_relay(connection: Connection) -> None:
     # Imported here: only the first client of a quiet stack pays for it.
     import boto3
 
+    shard = connection.shard(config().RELAY_SHARDS)
     boto3.client("lambda").invoke(
         FunctionName=config().RELAY_FUNCTION,
         InvocationType="Event",
-        Payload=b'{"source":"connect"}',
+        Payload=json.dumps({"source": "client", "shard": shard}).encode(),
     )
 
 
-async def _answer(connection_id: str, frame: Frame) -> None:
+@cache
+def poster() -> "ApiGatewayPoster":
+    """Kept: its connection to API Gateway is."""
     # Imported here: most connections never say a word.
     from sluice.streaming.poster import ApiGatewayPoster
 
-    poster = ApiGatewayPoster(config().WEBSOCKET_ENDPOINT, config().AWS_REGION)
-    try:
-        await poster.post(connection_id, frame)
-    finally:
-        await poster.close()
+    return ApiGatewayPoster(config().WEBSOCKET_ENDPOINT, config().AWS_REGION)
 
 
 ROUTES: dict[str, Callable[[Event], Coroutine[Any, Any, None]]] = {

@@ -1,6 +1,7 @@
-"""The relay in Lambda: started by the schedule and the first client, ended by its time."""
+"""The relay in Lambda: started by the schedule, the first client and the relay before it."""
 
 import asyncio
+import json
 from functools import cache
 from typing import Any
 
@@ -10,32 +11,80 @@ from sluice.config import RelayConfig, load
 from sluice.observability import logger
 from sluice.orders.database import Database
 from sluice.orders.store import PostgresStore
+from sluice.streaming.history import OneAtATime
 from sluice.streaming.poster import ApiGatewayPoster
+from sluice.streaming.registry import Registry
 from sluice.streaming.relay import Relay
-from sluice.streaming.valkey import connect
+from sluice.streaming.valkey import Valkey, connect
 
 MARGIN_SECONDS = 10.0
 """Left over at the end for handing the lease on."""
+FIRST_SHARD = 0
 
 loop = asyncio.new_event_loop()
 config = cache(lambda: load(RelayConfig))
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
-    """Serves until its time is over, nobody listens, or another relay does it already."""
-    seconds = context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
-    logger.info("relay started", extra={"source": event.get("source"), "seconds": seconds})
-    left = loop.run_until_complete(_live(seconds))
-    logger.info("relay left", extra={"why": left})
-    return {"left": left}
+    """Serves a shard until its time is over, nobody listens, or another relay does it already.
+
+    Of an event that names no shard, the schedule's, it serves the first and starts the others.
+    """
+    left = context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
+    seconds = min(left, config().RELAY_LIFE_SECONDS)
+    shard = event.get("shard")
+    extra = {"source": event.get("source"), "shard": shard, "seconds": seconds}
+    logger.info("relay started", extra=extra)
+    why = loop.run_until_complete(_live(shard, seconds, context.function_name))
+    logger.info("relay left", extra={"why": why})
+    return {"left": why}
 
 
-async def _live(seconds: float) -> str:
+async def _live(shard: int | None, seconds: float, function: str) -> str:
     database = Database(config().DATABASE_URL)
     valkey = connect(config().VALKEY_URL)
     listener = connect(config().VALKEY_URL, retries=0)
     poster = ApiGatewayPoster(config().WEBSOCKET_ENDPOINT, config().AWS_REGION)
+    served = FIRST_SHARD if shard is None else shard
+
+    async def call_next() -> None:
+        await _start(function, served, "relay")
+
     try:
-        return await Relay(valkey, listener, PostgresStore(database), poster).run(seconds)
+        if shard is None:
+            await _start_others(valkey, function)
+        return await Relay(
+            valkey,
+            listener,
+            OneAtATime(PostgresStore(database)),
+            poster,
+            served,
+            config().RELAY_SHARDS,
+            call_next,
+        ).run(seconds)
     finally:
         await asyncio.gather(database.close(), poster.close(), valkey.aclose(), listener.aclose())
+
+
+async def _start_others(valkey: Valkey, function: str) -> None:
+    registry = Registry(valkey, config().RELAY_SHARDS)
+    for shard in await registry.unserved():
+        if shard != FIRST_SHARD:
+            await _start(function, shard, "schedule")
+
+
+async def _start(function: str, shard: int, source: str) -> None:
+    """Starts a relay of the shard; if that fails the schedule will."""
+    try:
+        await asyncio.to_thread(_invoke, function, {"source": source, "shard": shard})
+    except Exception as error:
+        logger.warning("no relay started", extra={"shard": shard}, exc_info=error)
+
+
+def _invoke(function: str, event: dict[str, Any]) -> None:
+    # Imported here: a relay that serves alone needs it once in its life.
+    import boto3
+
+    boto3.client("lambda").invoke(
+        FunctionName=function, InvocationType="Event", Payload=json.dumps(event).encode()
+    )

@@ -7,7 +7,8 @@ import pytest
 from aiohttp import web
 from redis import Redis, RedisError
 
-from sluice.streaming.valkey import CONNECTIONS, RELAY_LEASE
+from sluice.streaming.commands import COMMANDS_BURST
+from sluice.streaming.valkey import CONNECTIONS, RELAY_LEASE, RELAY_MAIL
 from stream import connections
 from tests.http import Context
 
@@ -31,7 +32,7 @@ class Gateway:
 def valkey(valkey_server: str) -> Iterator[Redis]:
     with Redis.from_url(valkey_server, decode_responses=True) as client:
         client.flushall()
-        client.set(RELAY_LEASE, "a relay", ex=5)
+        client.set(RELAY_LEASE.format(shard=0), "a relay", ex=5)
         yield client
 
 
@@ -52,10 +53,18 @@ def gateway(
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    for cached in (connections.config, connections.registry):
-        cached.cache_clear()
+    forget()
     yield gateway
+    connections.loop.run_until_complete(connections.poster().close())
+    forget()
     connections.loop.run_until_complete(runner.cleanup())
+
+
+def forget() -> None:
+    """Has everything that is kept per process made anew."""
+    kept = (connections.config, connections.registry, connections.door, connections.poster)
+    for cached in kept:
+        cached.cache_clear()
 
 
 def event(route: str, body: str | None = None, account: str | None = None) -> dict[str, object]:
@@ -77,15 +86,27 @@ def test_a_connection_is_registered_under_its_account_until_it_closes(
     assert valkey.hgetall(CONNECTIONS) == {}
 
 
+ORDER = "01961f2e-0000-7000-8000-000000000000"
+
+
 @pytest.mark.parametrize(
     ("said", "answer"),
     [
         ('{"action": "ping"}', {"type": "pong"}),
-        ("{", {"type": "error", "code": "INVALID_JSON"}),
-        ("[]", {"type": "error", "code": "UNKNOWN_ACTION"}),
-        ('{"action": ["ping"]}', {"type": "error", "code": "UNKNOWN_ACTION"}),
-        ('{"action": "fly"}', {"type": "error", "code": "UNKNOWN_ACTION"}),
-        ("", {"type": "error", "code": "INVALID_JSON"}),
+        ("{", {"code": "INVALID_JSON"}),
+        ("", {"code": "INVALID_JSON"}),
+        ("[" * 2000, {"code": "INVALID_JSON"}),
+        ("[]", {"code": "UNKNOWN_ACTION"}),
+        ('{"action": ["ping"]}', {"code": "UNKNOWN_ACTION"}),
+        ('{"action": "fly"}', {"code": "UNKNOWN_ACTION"}),
+        ('{"action": "ping", "a": 1}', {"code": "INVALID_FIELD"}),
+        ('{"action": "subscribe", "orderId": "x"}', {"code": "INVALID_FIELD"}),
+        (f'{{"action": "subscribe", "orderId": "{ORDER}", "afterSeq": -1}}', {}),
+        (f'{{"action": "subscribe", "orderId": "{ORDER}", "after": "1"}}', {}),
+        ('{"action": "subscribe", "afterSeq": 1}', {"code": "INVALID_FIELD"}),
+        ('{"action": "subscribe", "after": 1}', {"code": "INVALID_FIELD"}),
+        ('{"action": "subscribe", "after": "x"}', {"code": "CURSOR_INVALID"}),
+        (f'{{"action": "{"x" * 4096}"}}', {"code": "MESSAGE_TOO_LARGE"}),
     ],
 )
 def test_what_a_client_says_is_answered_on_its_own_connection(
@@ -95,8 +116,56 @@ def test_what_a_client_says_is_answered_on_its_own_connection(
 
     ((connection, frame),) = gateway.posted
     assert connection == "c=1"
+    if "type" not in answer:
+        answer = {"type": "error", "code": "INVALID_FIELD"} | answer
     assert json.loads(frame).items() >= answer.items()
     assert gateway.signed
+
+
+def test_a_field_that_is_wrong_is_named(gateway: Gateway) -> None:
+    connections.handler(event("$default", '{"action": "subscribe", "orderId": 7}'), Context())
+
+    assert json.loads(gateway.posted[0][1])["message"].startswith("orderId: ")
+
+
+def test_what_the_relay_has_to_do_is_passed_on_to_it_and_it_answers(
+    gateway: Gateway, valkey: Redis
+) -> None:
+    said = f'{{"action": "subscribe", "orderId": "{ORDER}"}}'
+    connections.handler(event("$connect", account="alice"), Context())
+    connections.handler(event("$default", said, account="alice"), Context())
+
+    assert gateway.posted == []
+    letters = [json.loads(letter) for letter in valkey.lrange(RELAY_MAIL.format(shard=0), 0, -1)]
+    assert [letter.get("said") for letter in letters] == [None, said]
+    assert letters[1]["of"]["account"] == "alice"
+
+
+def test_a_connection_that_valkey_has_forgotten_is_registered_by_its_next_command(
+    gateway: Gateway, valkey: Redis
+) -> None:
+    connections.handler(event("$default", '{"action": "ping"}', account="alice"), Context())
+
+    assert json.loads(str(valkey.hget(CONNECTIONS, "c=1")))["account"] == "alice"
+    (letter,) = valkey.lrange(RELAY_MAIL.format(shard=0), 0, -1)
+    assert json.loads(letter)["again"]
+    assert [json.loads(frame) for _, frame in gateway.posted] == [{"type": "pong"}]
+
+
+def test_a_command_keeps_what_was_registered_before(gateway: Gateway, valkey: Redis) -> None:
+    valkey.hset(CONNECTIONS, "c=1", "what the relay has written")
+    connections.handler(event("$default", '{"action": "ping"}'), Context())
+
+    assert valkey.hget(CONNECTIONS, "c=1") == "what the relay has written"
+
+
+def test_too_many_commands_are_refused_for_a_while(gateway: Gateway) -> None:
+    for _ in range(COMMANDS_BURST + 10):
+        connections.handler(event("$default", '{"action": "ping"}'), Context())
+
+    answers = [json.loads(frame) for _, frame in gateway.posted]
+    assert {answer["type"] for answer in answers[:COMMANDS_BURST]} == {"pong"}
+    assert answers[-1]["code"] == "TOO_MANY_COMMANDS"
 
 
 def test_without_valkey_a_connection_is_refused(
@@ -106,3 +175,16 @@ def test_without_valkey_a_connection_is_refused(
 
     with pytest.raises(RedisError):
         connections.handler(event("$connect"), Context())
+
+
+def test_without_valkey_a_ping_is_answered_and_the_rest_said_to_be_unavailable(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VALKEY_URL", "redis://127.0.0.1:1")
+
+    for said in ('{"action": "ping"}', '{"action": "subscribe"}'):
+        connections.handler(event("$default", said), Context())
+
+    ping, other = [json.loads(frame) for _, frame in gateway.posted]
+    assert ping == {"type": "pong"}
+    assert other["code"] == "UNAVAILABLE"

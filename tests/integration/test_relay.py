@@ -1,61 +1,37 @@
-"""The relay against a real Valkey."""
+"""The relay against a real Valkey: who is served, by whom, and what becomes of missed events."""
 
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sluice.orders.model import OrderEvent, OrderStatus
+from sluice.orders.model import OrderEvent
+from sluice.streaming import relay as relays
 from sluice.streaming.publish import ValkeyPublisher
-from sluice.streaming.registry import Connection, Registry
-from sluice.streaming.relay import Relay
-from sluice.streaming.valkey import RELAY_ENDS, RELAY_LEASE, RELAY_SERVED, Valkey, connect
-from tests.builders import buy, seqs
+from sluice.streaming.registry import LONGEST, Registry
+from sluice.streaming.valkey import CONNECTIONS, Valkey, connect
+from tests.builders import seqs
 from tests.fakes import FakeHistory, FakePoster
 
+from .relaying import (
+    ENDS,
+    LEASE,
+    SERVED,
+    connection,
+    events,
+    frames,
+    happen,
+    keys,
+    leased,
+    received,
+    running,
+    told,
+    until,
+)
+
 pytestmark = pytest.mark.integration
-
-LIFE_SECONDS = 30
-
-
-def events(count: int = 4, account: str = "alice") -> list[OrderEvent]:
-    """The events of one order."""
-    terms = buy(account=account)
-    way = [OrderStatus.PENDING, OrderStatus.ROUTING, OrderStatus.SUBMITTED, OrderStatus.CONFIRMED]
-    now = datetime.now(UTC)
-    return [
-        OrderEvent(terms.id, account, seq, status, now) for seq, status in enumerate(way[:count], 1)
-    ]
-
-
-def connection(id_: str, account: str = "alice", age: timedelta = timedelta()) -> Connection:
-    return Connection(id_, account, datetime.now(UTC) - age)
-
-
-async def until(true: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Returns as soon as `true` says so; fails after 5 seconds."""
-    for _ in range(500):
-        answer = true()
-        if answer if isinstance(answer, bool) else await answer:
-            return
-        await asyncio.sleep(0.01)
-    raise TimeoutError
-
-
-async def leased(client: Valkey) -> None:
-    async def held() -> bool:
-        return bool(await client.exists(RELAY_LEASE))
-
-    await until(held)
-
-
-def received(poster: FakePoster, connection_id: str, count: int) -> Callable[[], bool]:
-    """Whether the connection has got so many frames."""
-    return lambda: len(poster.sent[connection_id]) == count
 
 
 @pytest.fixture
@@ -68,35 +44,6 @@ def history() -> FakeHistory:
     return FakeHistory()
 
 
-@asynccontextmanager
-async def running(
-    url: str,
-    history: FakeHistory,
-    poster: FakePoster,
-    seconds: float = LIFE_SECONDS,
-    idle_seconds: float = LIFE_SECONDS,
-    queue_limit: int = 10_000,
-) -> AsyncIterator[asyncio.Task[str]]:
-    client = connect(url)
-    listener = connect(url, retries=0)
-    relay = Relay(client, listener, history, poster, idle_seconds, queue_limit)
-    task = asyncio.create_task(relay.run(seconds))
-    yield task
-    task.cancel()
-    await asyncio.wait([task])
-    await client.aclose()
-    await listener.aclose()
-
-
-def told(poster: FakePoster, connection_id: str) -> list[int]:
-    return [json.loads(frame)["seq"] for frame in poster.sent[connection_id]]
-
-
-def keys(poster: FakePoster, connection_id: str) -> list[tuple[str, int]]:
-    frames = map(json.loads, poster.sent[connection_id])
-    return [(frame["orderId"], frame["seq"]) for frame in frames]
-
-
 async def test_each_connection_gets_the_events_of_its_account_in_order(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
@@ -106,8 +53,9 @@ async def test_each_connection_gets_the_events_of_its_account_in_order(
     async with running(valkey_server, history, poster):
         await leased(client)
         assert await registry.opened(connection("a2"))
-        await ValkeyPublisher(client).publish(events() + events(2, "bob"))
+        await happen(client, history, events() + events(2, "bob"))
         await until(received(poster, "a2", 4))
+        await until(received(poster, "b1", 2))
 
     assert told(poster, "a1") == told(poster, "a2") == [1, 2, 3, 4]
     assert told(poster, "b1") == [1, 2]
@@ -118,9 +66,10 @@ async def test_what_was_written_before_the_relay_listened_is_read_from_history_o
 ) -> None:
     order = events()
     await Registry(client).opened(connection("a1"))
-    history.written = [(datetime.now(UTC), event) for event in order[:2]]
+    history.write(order[:2])
     async with running(valkey_server, history, poster):
         await until(received(poster, "a1", 2))
+        history.write(order[2:])
         # The second one's publish was still under way when history was read.
         await ValkeyPublisher(client).publish(order[1:])
         await until(received(poster, "a1", 4))
@@ -136,53 +85,146 @@ async def test_history_from_before_a_connection_or_already_served_is_not_repeate
     registry = Registry(client)
     await registry.opened(connection("long", age=timedelta(minutes=10)))
     await registry.opened(connection("new"))
-    await client.set(RELAY_SERVED, int((now - timedelta(minutes=1)).timestamp() * 1000))
-    history.written = [(now - timedelta(minutes=5), e) for e in old]
-    history.written += [(now - timedelta(seconds=30), e) for e in missed]
+    history.write(old, now - timedelta(minutes=5))
+    await client.set(SERVED, json.dumps({"cursor": f"{history.next_xid:x}", "behind": {}}))
+    history.write(missed, now - timedelta(seconds=30))
     async with running(valkey_server, history, poster):
         await until(received(poster, "long", 2))
 
-    assert [json.loads(f)["orderId"] for f in poster.sent["long"]] == [str(missed[0].order_id)] * 2
+    assert keys(poster, "long") == [(str(missed[0].order_id), 1), (str(missed[0].order_id), 2)]
     assert poster.sent["new"] == []
+
+
+async def test_a_relay_that_knows_of_no_predecessor_reads_from_the_oldest_connection_on(
+    client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
+) -> None:
+    now = datetime.now(UTC)
+    history.write(events(), now - timedelta(minutes=20))
+    missed = events()
+    history.write(missed, now - timedelta(minutes=5))
+    await Registry(client).opened(connection("a1", age=timedelta(minutes=10)))
+    async with running(valkey_server, history, poster):
+        await until(received(poster, "a1", 4))
+
+    assert keys(poster, "a1") == [(str(e.order_id), e.seq) for e in missed]
+
+
+async def test_what_was_committed_and_never_published_is_told_all_the_same(
+    client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
+) -> None:
+    await Registry(client).opened(connection("a1"))
+    async with running(valkey_server, history, poster):
+        await happen(client, history, events(1))
+        await until(received(poster, "a1", 1))
+        history.write(events(2))
+        await until(received(poster, "a1", 3))
+
+
+async def test_an_event_that_is_heard_before_an_earlier_one_waits_for_that(
+    client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
+) -> None:
+    order = events()
+    await Registry(client).opened(connection("a1"))
+    async with running(valkey_server, history, poster):
+        await leased(client)
+        history.write(order)
+        # Valkey was away when the first two were told of.
+        await ValkeyPublisher(client).publish(order[2:])
+        await until(received(poster, "a1", 4))
+
+    assert told(poster, "a1") == [1, 2, 3, 4]
+
+
+async def test_whoever_resumes_by_the_cursor_of_any_frame_misses_nothing(
+    client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
+) -> None:
+    first, second, third = events(), events(), events()
+    await Registry(client).opened(connection("a1"))
+    async with running(valkey_server, history, poster):
+        for order in (first, second):
+            await happen(client, history, order)
+        await until(received(poster, "a1", 8))
+        # Written before the last, and told only now: cursors must not have passed it.
+        history.write(third[:2])
+        fourth = events()
+        await happen(client, history, fourth)
+        await until(received(poster, "a1", 14))
+
+    everything = [one for one in history.written if one.event.account == "alice"]
+    for position, frame in enumerate(frames(poster, "a1")):
+        cursor = int(frame["cursor"], 16)
+        had = set(keys(poster, "a1")[: position + 1])
+        had |= {(str(w.event.order_id), w.event.seq) for w in everything if w.xid >= cursor}
+        assert had == {(str(w.event.order_id), w.event.seq) for w in everything}
 
 
 async def test_a_second_relay_leaves_while_the_first_serves(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
+    await Registry(client).opened(connection("a1"))
     async with running(valkey_server, history, poster, seconds=600):
         await leased(client)
         async with asyncio.timeout(2), running(valkey_server, history, poster) as second:
             assert await second == "another relay serves"
 
 
-async def test_the_next_relay_takes_over_without_losing_or_repeating_an_event(
+async def test_the_next_relay_takes_over_without_losing_an_event_or_pausing_for_long(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
-    registry, publisher = Registry(client), ValkeyPublisher(client)
-    await registry.opened(connection("a1", age=timedelta(minutes=1)))
+    """The life is cut to 20 s; the relay itself calls the next one."""
+    await Registry(client).opened(connection("a1", age=timedelta(minutes=1)))
     sent: list[OrderEvent] = []
+    slowest = 0.0
 
-    async def publish_until(task: asyncio.Task[str]) -> None:
+    async def go_on(task: asyncio.Task[str]) -> None:
+        nonlocal slowest
         while not task.done():
             order = events()
             sent.extend(order)
-            history.written += [(datetime.now(UTC), event) for event in order]
-            await publisher.publish(order)
+            at = time.monotonic()
+            await happen(client, history, order)
+            await until(lambda: len(set(keys(poster, "a1"))) == len(sent))
+            slowest = max(slowest, time.monotonic() - at)
             await asyncio.sleep(0.02)
 
-    async with running(valkey_server, history, poster, seconds=2) as first:
-        await leased(client)
+    called = asyncio.Event()
+
+    async def call() -> None:
+        called.set()
+
+    async with running(valkey_server, history, poster, seconds=20, call_next=call) as first:
+        calling = asyncio.create_task(go_on(first))
+        await called.wait()
         async with running(valkey_server, history, poster):
-            await publish_until(first)
+            await calling
+            assert first.result() == "its time is over"
             order = events()
             sent.extend(order)
-            await publisher.publish(order)
+            await happen(client, history, order)
             last = (str(order[-1].order_id), 4)
             await until(lambda: keys(poster, "a1")[-1] == last)
-        assert first.result() == "its time is over"
 
-    unique = list(dict.fromkeys(keys(poster, "a1")))
-    assert unique == [(str(e.order_id), e.seq) for e in sent]
+    assert list(dict.fromkeys(keys(poster, "a1"))) == [(str(e.order_id), e.seq) for e in sent]
+    assert slowest < 1
+
+
+async def test_a_relay_that_was_stalled_and_replaced_posts_nothing_more(
+    client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
+) -> None:
+    now = 0.0
+    await Registry(client).opened(connection("a1"))
+    stalled = FakePoster()
+    async with running(valkey_server, history, stalled, clock=lambda: now) as first:
+        await happen(client, history, events(1))
+        await until(received(stalled, "a1", 1))
+        await client.set(LEASE, "of another", px=60_000)
+        now += 60
+        await happen(client, history, events(3))
+        async with asyncio.timeout(5):
+            assert await first == "another relay serves"
+
+    assert told(stalled, "a1") == [1]
+    assert await client.get(LEASE) == "of another"
 
 
 async def test_a_connection_that_is_not_open_yet_is_tried_again(
@@ -192,7 +234,7 @@ async def test_a_connection_that_is_not_open_yet_is_tried_again(
     await Registry(client).opened(connection("a1"))
     async with running(valkey_server, history, poster):
         await leased(client)
-        await ValkeyPublisher(client).publish(events())
+        await happen(client, history, events())
         await until(received(poster, "a1", 4))
 
 
@@ -206,22 +248,33 @@ async def test_a_connection_that_is_gone_or_cannot_be_served_is_forgotten(
     await registry.opened(connection("a2"))
     async with running(valkey_server, history, poster):
         await leased(client)
-        await ValkeyPublisher(client).publish(events())
+        await happen(client, history, events())
         await until(received(poster, "a2", 4))
 
         async def forgotten() -> bool:
-            return [c.id for c in await registry.all()] == ["a2"]
+            return [c.id for c in await registry.of_shard(0)] == ["a2"]
 
         await until(forgotten)
 
     assert poster.disconnected == ([] if how == "gone" else ["a1"])
 
 
-async def test_a_connection_that_never_reads_delays_nobody_and_is_cut_off_in_the_end(
-    client: Valkey,
-    valkey_server: str,
-    history: FakeHistory,
-    poster: FakePoster,
+async def test_a_connection_older_than_any_can_be_is_forgotten(
+    client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
+) -> None:
+    registry = Registry(client)
+    await registry.opened(connection("a1", age=LONGEST))
+    await registry.opened(connection("a2"))
+    async with running(valkey_server, history, poster):
+
+        async def forgotten() -> bool:
+            return [c.id for c in await registry.of_shard(0)] == ["a2"]
+
+        await until(forgotten)
+
+
+async def test_a_connection_that_does_not_read_delays_nobody_and_is_told_where_to_resume(
+    client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
     poster.hanging.add("a1")
     registry = Registry(client)
@@ -230,18 +283,29 @@ async def test_a_connection_that_never_reads_delays_nobody_and_is_cut_off_in_the
     async with running(valkey_server, history, poster, queue_limit=5):
         await leased(client)
         for expected in (4, 8, 12):
-            await ValkeyPublisher(client).publish(events())
+            await happen(client, history, events())
             await until(received(poster, "a2", expected))
-        await until(lambda: poster.disconnected == ["a1"])
+        poster.hanging.clear()
+        poster.reads["a1"].set()
 
-    assert [c.id for c in await registry.all()] == ["a2"]
+        async def heard() -> bool:
+            return any(frame["type"] == "resync" for frame in frames(poster, "a1"))
+
+        await until(heard)
+
+    (resync,) = [frame for frame in frames(poster, "a1") if frame["type"] == "resync"]
+    had = {(str(w.event.order_id), w.event.seq) for w in history.written}
+    before = keys(poster, "a1")[:1]
+    missed = {
+        (str(w.event.order_id), w.event.seq)
+        for w in history.written
+        if w.xid >= int(resync["cursor"], 16)
+    }
+    assert missed | set(before) == had
 
 
 async def test_a_relay_with_nobody_to_serve_leaves(
-    client: Valkey,
-    valkey_server: str,
-    history: FakeHistory,
-    poster: FakePoster,
+    client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
     registry = Registry(client)
     await registry.opened(connection("a1"))
@@ -251,7 +315,7 @@ async def test_a_relay_with_nobody_to_serve_leaves(
         async with asyncio.timeout(5):
             assert await task == "nobody listens"
 
-    assert not await client.exists(RELAY_LEASE)
+    assert not await client.exists(LEASE)
 
 
 async def test_the_first_connection_hears_that_no_relay_serves(client: Valkey) -> None:
@@ -261,12 +325,11 @@ async def test_the_first_connection_hears_that_no_relay_serves(client: Valkey) -
 async def test_a_relay_that_died_is_missed_by_the_next_connection_and_replaced(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
-    await client.set(RELAY_LEASE, "of a dead relay", px=2000)
-    await client.set(RELAY_ENDS, int((time.time() + 600) * 1000))
+    await client.set(LEASE, "of a dead relay", px=2000)
+    await client.set(ENDS, int((time.time() + 600) * 1000))
 
     assert not await Registry(client).opened(connection("a1"))
-    order = events()
-    history.written = [(datetime.now(UTC), event) for event in order]
+    history.write(events())
     async with running(valkey_server, history, poster):
         await until(received(poster, "a1", 4))
 
@@ -275,52 +338,123 @@ async def test_what_was_published_while_the_subscription_was_broken_is_read_from
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
     order = events()
-    publisher = ValkeyPublisher(client)
     await Registry(client).opened(connection("a1"))
     async with running(valkey_server, history, poster):
         await leased(client)
-        await publisher.publish(order[:1])
+        await happen(client, history, order[:1])
         await until(received(poster, "a1", 1))
-        history.written = [(datetime.now(UTC), event) for event in order[:2]]
+        history.write(order[1:2])
         await client.client_kill_filter(_type="pubsub")
-
-        async def told_again() -> bool:
-            return told(poster, "a1")[-1:] == [2]
-
-        await until(told_again)
-        await publisher.publish(order[2:])
+        await until(lambda: told(poster, "a1")[-1:] == [2])
+        await happen(client, history, order[2:])
         await until(lambda: told(poster, "a1")[-1:] == [4])
 
-    assert list(dict.fromkeys(told(poster, "a1"))) == [1, 2, 3, 4]
+    assert told(poster, "a1") == [1, 2, 3, 4]
 
 
-async def test_a_relay_that_could_not_give_its_lease_back_waits_for_it_and_serves_on(
+async def test_a_relay_that_lost_its_lease_to_one_that_died_waits_for_it_and_serves_on(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
     await Registry(client).opened(connection("a1"))
-    async with running(valkey_server, history, poster, seconds=600):
+    async with running(valkey_server, history, poster):
         await leased(client)
-        await client.set(RELAY_LEASE, "our own of a moment ago", px=3600)
+        await client.set(LEASE, "of one that was killed", px=2000)
         await client.client_kill_filter(_type="pubsub")
 
         async def had_again() -> bool:
-            return await client.get(RELAY_LEASE) not in (None, "our own of a moment ago")
+            return await client.get(LEASE) not in (None, "of one that was killed")
 
         await until(had_again)
-        await ValkeyPublisher(client).publish(events())
-        await until(received(poster, "a1", 4))
+        await happen(client, history, events())
+        await until(lambda: told(poster, "a1")[-4:] == [1, 2, 3, 4])
 
 
-async def test_a_relay_whose_lease_vanished_takes_it_again_and_serves_on(
+async def test_valkey_forgets_everything_and_the_relay_registers_whom_it_serves(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
-    await Registry(client).opened(connection("a1"))
+    registry = Registry(client)
+    await registry.opened(connection("a1"))
+    async with running(valkey_server, history, poster):
+        await happen(client, history, events())
+        await until(received(poster, "a1", 4))
+        await client.flushall()
+        history.write(events())
+        await until(received(poster, "a1", 8))
+
+        async def known() -> bool:
+            return [c.id for c in await registry.of_shard(0)] == ["a1"]
+
+        await until(known)
+        assert await client.exists(LEASE)
+
+
+async def test_a_forgotten_connection_that_says_something_is_sent_all_since_it_was_opened(
+    client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
+) -> None:
+    registry = Registry(client)
+    await registry.opened(connection("other", "bob"))
+    now = datetime.now(UTC)
+    history.write(events(), now - timedelta(minutes=20))
+    missed = events()
+    history.write(missed, now - timedelta(minutes=5))
     async with running(valkey_server, history, poster):
         await leased(client)
-        await client.delete(RELAY_LEASE)
-        await leased(client)
-        await ValkeyPublisher(client).publish(events())
+        assert await registry.seen(connection("a1", age=timedelta(minutes=10)))
         await until(received(poster, "a1", 4))
+        # A second time it is no news.
+        assert await registry.seen(connection("a1", age=timedelta(minutes=10)))
+        await happen(client, history, events(1))
+        await until(received(poster, "a1", 5))
+
+    assert keys(poster, "a1")[:4] == [(str(e.order_id), e.seq) for e in missed]
+    assert await client.hexists(CONNECTIONS, "a1")
+
+
+async def test_each_shard_serves_its_own_connections(
+    client: Valkey, valkey_server: str, history: FakeHistory
+) -> None:
+    posters = [FakePoster(), FakePoster()]
+    registry = Registry(client, shards=2)
+    connections = [connection(f"c{number}") for number in range(10)]
+    for one in connections:
+        await registry.opened(one)
+    assert await registry.unserved() == [0, 1]
+    async with (
+        running(valkey_server, history, posters[0], shard=0, shards=2),
+        running(valkey_server, history, posters[1], shard=1, shards=2),
+    ):
+
+        async def served() -> bool:
+            return await registry.unserved() == []
+
+        await until(served)
+        await happen(client, history, events())
+        for one in connections:
+            await until(received(posters[one.shard(2)], one.id, 4))
+
+    for shard, poster in enumerate(posters):
+        mine = {one.id for one in connections if one.shard(2) == shard}
+        assert mine
+        assert {id_ for id_, sent in poster.sent.items() if sent} == mine
+
+
+async def test_without_postgres_the_relay_waits_and_tells_everything_afterwards(
+    client: Valkey,
+    valkey_server: str,
+    history: FakeHistory,
+    poster: FakePoster,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(relays, "REREAD_SECONDS", 0.1)
+    await Registry(client).opened(connection("a1"))
+    async with running(valkey_server, history, poster):
+        await happen(client, history, events())
+        await until(received(poster, "a1", 4))
+        history.gone = True
+        history.write(events())
+        await asyncio.sleep(0.5)
+        history.gone = False
+        await until(received(poster, "a1", 8))
 
 
 async def test_publishing_to_a_valkey_that_is_gone_does_not_raise() -> None:

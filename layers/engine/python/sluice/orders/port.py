@@ -66,6 +66,34 @@ class Swept:
     events: tuple[OrderEvent, ...]
 
 
+Snapshot = str
+"""Which transactions had committed at a moment, as Postgres writes it: "xmin:xmax:running,..."."""
+
+Place = tuple[int, UUID, int]
+"""Where an event stands among all: its transaction, its order, its seq."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An event as a follower reads it: the number of its transaction, and when that began."""
+
+    xid: int
+    at: datetime
+    event: OrderEvent
+
+    @property
+    def place(self) -> Place:
+        return self.xid, self.event.order_id, self.event.seq
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of what there was to read; `behind` is where the next begins, None after the last."""
+
+    written: tuple[Written, ...]
+    behind: Place | None
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """Which orders of an account are asked for; None asks for all. From `since`, before `until`."""

@@ -22,7 +22,7 @@ from .model import (
     SwapMode,
     VenueQuote,
 )
-from .port import Postponed
+from .port import Postponed, Written
 
 Row = Mapping[str, Any]
 
@@ -172,3 +172,8 @@ def event_of(row: Row) -> OrderEvent:
     return OrderEvent(
         row["order_id"], row["account"], row["seq"], OrderStatus(row["status"]), row["at"], outcome
     )
+
+
+def written_of(row: Row) -> Written:
+    """The event in a row of `order_events`, and where it stands."""
+    return Written(int(row["xid"]), row["recorded_at"], event_of(row))

@@ -112,7 +112,35 @@ ORDER BY accepted_at DESC, id DESC LIMIT %(limit)s
 
 COUNT = f"SELECT count(*) AS total {WISHED}"
 
-SINCE = """
-SELECT e.*, o.account FROM order_events e JOIN orders o ON o.id = e.order_id
-WHERE e.recorded_at >= %(since)s AND o.account = ANY(%(accounts)s) ORDER BY e.xid, e.order_id, e.seq
+FOLLOWED = """
+WITH looked_at AS (
+    SELECT * FROM order_events
+    WHERE xid >= pg_snapshot_xmin(%(since)s) AND NOT pg_visible_in_snapshot(xid, %(since)s)
+      AND xid < pg_snapshot_xmax(%(until)s) AND pg_visible_in_snapshot(xid, %(until)s)
+      AND xid >= %(xid)s AND (xid, order_id, seq) > (%(xid)s, %(order_id)s, %(seq)s)
+    ORDER BY xid, order_id, seq LIMIT %(limit)s
+), last AS (
+    SELECT order_id, seq FROM looked_at ORDER BY xid DESC, order_id DESC, seq DESC LIMIT 1
+)
+SELECT e.*, o.account, o.account = ANY(%(accounts)s) AS wanted,
+       (SELECT count(*) FROM looked_at) AS looked_at
+FROM looked_at e JOIN orders o ON o.id = e.order_id
+WHERE o.account = ANY(%(accounts)s) OR (e.order_id, e.seq) = (SELECT order_id, seq FROM last)
+ORDER BY e.xid, e.order_id, e.seq
+"""
+"""So many events at a time of whomever, so that a page of an account among many costs no more.
+
+The last is there even if nobody asked for it: the next page begins behind it.
+"""
+
+MOMENT = """
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS settled,
+       (SELECT xid::text FROM order_events WHERE recorded_at < %(at)s
+        ORDER BY xid DESC LIMIT 1) AS before
+"""
+
+EVENTS_OF_ONE = """
+SELECT e.*, o.account
+FROM orders o LEFT JOIN order_events e ON e.order_id = o.id AND e.seq > %(seq)s
+WHERE o.id = %(id)s AND o.account = %(account)s ORDER BY e.seq
 """

@@ -4,7 +4,7 @@ A batch costs two round trips, `claim` and `record`, however many orders it hold
 of each travel in one pipeline, and each statement handles the whole batch as a set.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
@@ -12,8 +12,20 @@ from uuid import UUID
 from . import statements as sql
 from .database import Connection, Database
 from .model import Order, OrderEvent, OrderStatus, OrderTerms, begin
-from .port import Claim, Execution, Postponed, Swept, Wish
-from .rows import Json, Row, event_of, fills, later, order_of, packed, packed_terms, quotes, step
+from .port import Claim, Execution, Page, Place, Postponed, Snapshot, Swept, Wish
+from .rows import (
+    Json,
+    Row,
+    event_of,
+    fills,
+    later,
+    order_of,
+    packed,
+    packed_terms,
+    quotes,
+    step,
+    written_of,
+)
 
 
 class PostgresStore:
@@ -215,12 +227,50 @@ class PostgresStore:
             list(await conflicts.fetchall()),
         )
 
-    async def events_since(
-        self, since: datetime, accounts: Iterable[str]
-    ) -> list[tuple[datetime, OrderEvent]]:
-        """The accounts' events written at or after `since`, each with when, in commit order."""
-        rows = await self._read(sql.SINCE, {"since": since, "accounts": list(accounts)})
-        return [(row["recorded_at"], event_of(row)) for row in rows]
+    async def snapshot(self) -> Snapshot:
+        """Which transactions have committed by now."""
+        (row,) = await self._read("SELECT pg_current_snapshot()::text AS snapshot", {})
+        return str(row["snapshot"])
+
+    async def followed(
+        self,
+        since: Snapshot,
+        until: Snapshot,
+        accounts: Collection[str],
+        behind: Place | None,
+        limit: int,
+    ) -> Page:
+        """The accounts' events that were committed after `since` and by `until`, a page of them.
+
+        In the order of their transactions' numbers, from behind a place on. `limit` is how many
+        events of whomever are looked at.
+        """
+        xid, order_id, seq = behind or (0, UUID(int=0), 0)
+        place = {"xid": str(xid), "order_id": order_id, "seq": seq}
+        rows = await self._read(
+            sql.FOLLOWED,
+            {"since": since, "until": until, "accounts": list(accounts), "limit": limit, **place},
+        )
+        written = [written_of(row) for row in rows]
+        found = tuple(one for one, row in zip(written, rows, strict=True) if row["wanted"])
+        more = bool(rows) and rows[0]["looked_at"] == limit
+        return Page(found, written[-1].place if more else None)
+
+    async def xid_at(self, at: datetime) -> int:
+        """The least number of a transaction that began at `at` or later, by Postgres' clock.
+
+        Roughly: one that began much earlier than it wrote its first row may have misled us.
+        """
+        (row,) = await self._read(sql.MOMENT, {"at": at})
+        return min(int(row["settled"]), int(row["before"] or 0) + 1)
+
+    async def events_of(
+        self, account: str, order_id: UUID, after_seq: int
+    ) -> list[OrderEvent] | None:
+        """The order's events behind one, or None if the account has no order of that id."""
+        key = {"id": order_id, "account": account, "seq": after_seq}
+        rows = await self._read(sql.EVENTS_OF_ONE, key)
+        return [event_of(row) for row in rows if row["seq"] is not None] if rows else None
 
     async def ping(self) -> None:
         """Raises `DatabaseUnavailable` unless Postgres answers and is migrated."""

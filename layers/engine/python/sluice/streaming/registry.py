@@ -1,11 +1,35 @@
-"""Which WebSocket connections are open, and whose: a hash in Valkey, with news of each change."""
+"""Which WebSocket connections are open, whose they are, and what they asked for: all in Valkey.
+
+A hash has the state, and the mail of the shard that a connection belongs to has what becomes of it:
+the relay of the shard reads the hash when it begins, and its mail from then on.
+"""
 
 import json
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from zlib import crc32
 
 from .lease import renewed_lately
-from .valkey import CONNECTIONS, CONNECTIONS_CHANGED, RELAY_LEASE, Valkey
+from .valkey import CONNECTIONS, RELAY_CALL, RELAY_LEASE, RELAY_MAIL, Valkey
+
+LONGEST: Final = timedelta(hours=2, minutes=10)
+"""API Gateway ends every connection after two hours."""
+MAIL_SECONDS: Final = 120
+"""A relay comes within a minute; then clients have long asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a connection wants: its account's feed but for `muted` orders, and `orders` anyway."""
+
+    feed: bool = True
+    orders: frozenset[str] = frozenset()
+    muted: frozenset[str] = frozenset()
+
+    def want(self, order_id: str) -> bool:
+        return order_id in self.orders or (self.feed and order_id not in self.muted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,51 +39,153 @@ class Connection:
     id: str
     account: str
     opened_at: datetime
+    wishes: Wishes = field(default=Wishes())
+
+    def shard(self, shards: int) -> int:
+        return crc32(self.id.encode()) % shards
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A connection that the relay should serve; `again`: one that was forgotten meanwhile."""
+
+    connection: Connection
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A command of a connection, for the relay to do and to answer."""
+
+    connection: Connection
+    message: str
+
+
+Letter = Opened | Closed | Said
 
 
 class Registry:
     """Every method raises redis' RedisError when Valkey cannot be reached."""
 
-    def __init__(self, valkey: Valkey) -> None:
+    def __init__(self, valkey: Valkey, shards: int = 1) -> None:
         self._valkey = valkey
+        self._shards = shards
 
     async def opened(self, connection: Connection) -> bool:
         """Registers a connection; whether a living relay is there to serve it."""
-        record = _record(connection)
-        pipeline = self._valkey.pipeline(transaction=False)
-        pipeline.hset(CONNECTIONS, connection.id, record)
-        pipeline.publish(CONNECTIONS_CHANGED, json.dumps({"id": connection.id, "opened": record}))
-        # Asked last: a relay that leaves gives up its lease first and then looks for newcomers.
-        pipeline.pttl(RELAY_LEASE)
-        *_, lease_left_ms = await pipeline.execute()
-        return renewed_lately(lease_left_ms)
+        return await self._tell(connection, Opened(connection), connection)
+
+    async def seen(self, connection: Connection, message: str | None = None) -> bool:
+        """Registers a connection that was forgotten, and passes on the command that it sent.
+
+        Whether a living relay is there to hear.
+        """
+        unknown = await self._valkey.hsetnx(CONNECTIONS, connection.id, record_of(connection))
+        if unknown:
+            served = await self._tell(connection, Opened(connection, again=True))
+        if message is not None:
+            return await self._tell(connection, Said(connection, message))
+        if unknown:
+            return served
+        lease = RELAY_LEASE.format(shard=connection.shard(self._shards))
+        return renewed_lately(await self._valkey.pttl(lease))
 
     async def closed(self, connection_id: str) -> None:
         """Forgets a connection; nothing happens if it is not known."""
-        pipeline = self._valkey.pipeline(transaction=False)
-        pipeline.hdel(CONNECTIONS, connection_id)
-        pipeline.publish(CONNECTIONS_CHANGED, json.dumps({"id": connection_id}))
-        await pipeline.execute()
+        connection = Connection(connection_id, "", datetime.now(UTC))
+        await self._valkey.hdel(CONNECTIONS, connection_id)
+        await self._tell(connection, Closed(connection_id))
 
-    async def all(self) -> list[Connection]:
-        """Every connection there is."""
+    async def of_shard(self, shard: int) -> list[Connection]:
+        """The connections that the relay of the shard serves."""
         records = await self._valkey.hgetall(CONNECTIONS)
-        return [_connection(str(id_), str(record)) for id_, record in records.items()]
+        connections = [connection_of(str(id_), str(record)) for id_, record in records.items()]
+        return [one for one in connections if one.shard(self._shards) == shard]
+
+    async def unserved(self) -> list[int]:
+        """The shards that have connections and no living relay."""
+        ids = await self._valkey.hkeys(CONNECTIONS)
+        shards = sorted({crc32(str(id_).encode()) % self._shards for id_ in ids})
+        leases = [RELAY_LEASE.format(shard=shard) for shard in shards]
+        left_ms = [await self._valkey.pttl(lease) for lease in leases]
+        return [n for n, left in zip(shards, left_ms, strict=True) if not renewed_lately(left)]
+
+    async def mail(self, shard: int, most: int) -> list[Letter]:
+        """What there is to hear, oldest first; it is taken out."""
+        letters = await self._valkey.lpop(RELAY_MAIL.format(shard=shard), most)
+        return [_opened(str(letter)) for letter in letters or ()]
+
+    async def _tell(
+        self, connection: Connection, letter: Letter, new: Connection | None = None
+    ) -> bool:
+        shard = connection.shard(self._shards)
+        mail = RELAY_MAIL.format(shard=shard)
+        pipeline = self._valkey.pipeline(transaction=False)
+        if new is not None:
+            pipeline.hset(CONNECTIONS, new.id, record_of(new))
+        pipeline.rpush(mail, _sealed(letter))
+        pipeline.expire(mail, MAIL_SECONDS)
+        pipeline.publish(RELAY_CALL.format(shard=shard), "mail")
+        # Asked last: a relay that leaves gives up its lease first and then looks for newcomers.
+        pipeline.pttl(RELAY_LEASE.format(shard=shard))
+        *_, lease_left_ms = await pipeline.execute()
+        return renewed_lately(lease_left_ms)
 
 
-def changed(message: str) -> tuple[str, Connection | None]:
-    """A message of `CONNECTIONS_CHANGED`: the id, and the connection if it was opened."""
-    content = json.loads(message)
-    record = content.get("opened")
-    return content["id"], None if record is None else _connection(content["id"], record)
+def record_of(connection: Connection) -> str:
+    """The connection, without its id, as the hash has it."""
+    return json.dumps(_record(connection))
 
 
-def _record(connection: Connection) -> str:
-    opened_ms = int(connection.opened_at.timestamp() * 1000)
-    return json.dumps({"account": connection.account, "openedMs": opened_ms})
+def connection_of(id_: str, record: str) -> Connection:
+    """The connection in a field of the hash."""
+    return _connection(id_, json.loads(record))
 
 
-def _connection(id_: str, record: str) -> Connection:
-    content = json.loads(record)
-    opened_at = datetime.fromtimestamp(content["openedMs"] / 1000, UTC)
-    return Connection(id_, content["account"], opened_at)
+def _record(connection: Connection) -> dict[str, object]:
+    wishes = connection.wishes
+    return {
+        "account": connection.account,
+        "openedMs": int(connection.opened_at.timestamp() * 1000),
+        **({} if wishes.feed else {"feed": False}),
+        **({"orders": sorted(wishes.orders)} if wishes.orders else {}),
+        **({"muted": sorted(wishes.muted)} if wishes.muted else {}),
+    }
+
+
+def _connection(id_: str, content: Mapping[str, Any]) -> Connection:
+    return Connection(
+        id_,
+        content["account"],
+        datetime.fromtimestamp(content["openedMs"] / 1000, UTC),
+        Wishes(
+            content.get("feed", True),
+            frozenset(content.get("orders", ())),
+            frozenset(content.get("muted", ())),
+        ),
+    )
+
+
+def _sealed(letter: Letter) -> str:
+    match letter:
+        case Opened(connection, again):
+            content = {"id": connection.id, "opened": _record(connection), "again": again}
+        case Closed(id_):
+            content = {"id": id_}
+        case Said(connection, message):
+            content = {"id": connection.id, "of": _record(connection), "said": message}
+    return json.dumps(content)
+
+
+def _opened(letter: str) -> Letter:
+    content = json.loads(letter)
+    if "opened" in content:
+        return Opened(_connection(content["id"], content["opened"]), content["again"])
+    if "said" in content:
+        return Said(_connection(content["id"], content["of"]), content["said"])
+    return Closed(content["id"])

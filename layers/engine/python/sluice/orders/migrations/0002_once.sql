@@ -16,6 +16,10 @@ ALTER TABLE orders
 -- What the sweeper looks through: orders that somebody should be at work on.
 CREATE INDEX orders_open ON orders (lease_until) WHERE status IN ('PENDING', 'ROUTING');
 
+-- What a follower of the events reads along: a time of writing is no order of committing.
+DROP INDEX order_events_recorded;
+CREATE INDEX order_events_followed ON order_events (xid);
+
 -- Requests that came under the idempotency key of another order: refused, and kept to be shown.
 CREATE TABLE conflicts (
     order_id    uuid NOT NULL REFERENCES orders (id),

@@ -1,0 +1,143 @@
+"""What a follower of the events reads from a real Postgres, while transactions come and go."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from sluice.errors import FailReason
+from sluice.orders.model import OrderTerms
+from sluice.orders.port import Page, Place
+from sluice.orders.store import PostgresStore
+from sluice.streaming.cursor import BEGINNING, known, settled, snapshot_at
+from tests.builders import NOON, buy, failed, seqs
+
+pytestmark = pytest.mark.integration
+
+START = snapshot_at(BEGINNING)
+
+
+async def claim(store: PostgresStore, *terms: OrderTerms) -> None:
+    await store.claim(list(terms), NOON, 60)
+
+
+def told(page: Page) -> list[tuple[OrderTerms | object, int]]:
+    return [(one.event.order_id, one.event.seq) for one in page.written]
+
+
+@pytest.fixture
+def other(postgres_url: str) -> Iterator[psycopg.Connection]:
+    """Somebody else's transactions."""
+    with psycopg.connect(postgres_url) as connection:
+        yield connection
+        connection.rollback()
+
+
+async def test_a_follower_reads_the_events_of_its_accounts_alone(store: PostgresStore) -> None:
+    mine, theirs = buy(), buy(account="bob")
+    await claim(store, mine, theirs)
+
+    page = await store.followed(START, await store.snapshot(), ["alice"], None, 100)
+
+    assert told(page) == [(mine.id, 1), (mine.id, 2)]
+    assert page.behind is None
+
+
+async def test_what_commits_late_is_not_skipped_and_nothing_comes_twice(
+    store: PostgresStore, other: psycopg.Connection
+) -> None:
+    late, early = buy(), buy()
+    await claim(store, late)
+    # It has its number from here on, and commits much later.
+    other.execute(
+        "UPDATE orders SET status = 'FAILED', reason = 'INTERNAL', seq = 3 WHERE id = %s", [late.id]
+    )
+    other.execute(
+        """INSERT INTO order_events (order_id, seq, status, detail, at)
+           VALUES (%s, 3, 'FAILED', '{"reason": "INTERNAL"}', now())""",
+        [late.id],
+    )
+    await claim(store, early)
+
+    first = await store.snapshot()
+    before = await store.followed(START, first, ["alice"], None, 100)
+    other.commit()
+    after = await store.followed(first, await store.snapshot(), ["alice"], None, 100)
+    resumed = await store.followed(
+        snapshot_at(settled(first)), await store.snapshot(), ["alice"], None, 100
+    )
+
+    assert told(before) == [(late.id, 1), (late.id, 2), (early.id, 1), (early.id, 2)]
+    assert told(after) == [(late.id, 3)]
+    assert set(told(resumed)) == {(late.id, 3), (early.id, 1), (early.id, 2)}
+
+
+async def test_pages_hold_all_in_order_whoever_else_has_events_between(
+    store: PostgresStore,
+) -> None:
+    mine = [buy() for _ in range(5)]
+    for one in mine:
+        await claim(store, one, buy(account="bob"), buy(account="bob"))
+    until = await store.snapshot()
+
+    seen: list[tuple[object, int]] = []
+    behind: Place | None = None
+    pages = 0
+    while True:
+        page = await store.followed(START, until, ["alice"], behind, 4)
+        seen += told(page)
+        pages += 1
+        if (behind := page.behind) is None:
+            break
+
+    assert seen == [(one.id, seq) for one in mine for seq in (1, 2)]
+    assert pages > 5
+
+
+async def test_a_cursor_of_the_future_is_not_known(store: PostgresStore) -> None:
+    now = await store.snapshot()
+
+    assert known(settled(now), now)
+    assert not known(settled(now) + 1_000_000, now)
+
+
+async def test_the_events_since_a_moment_begin_at_its_transaction(store: PostgresStore) -> None:
+    old, new = buy(), buy()
+    await claim(store, old)
+    moment = datetime.now(UTC)
+    await claim(store, new)
+
+    since = snapshot_at(await store.xid_at(moment))
+    page = await store.followed(since, await store.snapshot(), ["alice"], None, 100)
+    assert told(page) == [(new.id, 1), (new.id, 2)]
+
+    everything = snapshot_at(await store.xid_at(moment - timedelta(days=1)))
+    page = await store.followed(everything, await store.snapshot(), ["alice"], None, 100)
+    assert len(page.written) == 4
+
+
+async def test_what_is_being_written_comes_after_the_moment(
+    store: PostgresStore, other: psycopg.Connection
+) -> None:
+    order = buy()
+    await claim(store, order)
+    other.execute("UPDATE orders SET attempts = 1 WHERE id = %s", [order.id])
+    await claim(store, buy())
+
+    row = other.execute("SELECT pg_current_xact_id()::text").fetchone()
+    assert row
+    assert await store.xid_at(datetime.now(UTC) + timedelta(hours=1)) == int(row[0])
+
+
+async def test_the_events_of_an_order_are_its_owners_from_a_step_on(store: PostgresStore) -> None:
+    order = buy()
+    (claimed,) = (await store.claim([order], NOON, 60)).orders
+    await store.record([failed(claimed, FailReason.NO_ROUTE)])
+
+    events = await store.events_of("alice", order.id, 1)
+    assert events is not None
+    assert seqs(events) == [2, 3]
+    assert await store.events_of("alice", order.id, 3) == []
+    assert await store.events_of("bob", order.id, 0) is None
+    assert await store.events_of("alice", buy().id, 0) is None
