@@ -16,7 +16,7 @@ SCOPES = "orders:read orders:write"
 
 
 class Context(LambdaContext):
-    """What Lambda tells of an invocation that has 10 seconds left."""
+    """What Lambda tells of an invocation that has 20 seconds left, as a worker has."""
 
     def __init__(self) -> None:
         self._function_name = "function"
@@ -24,7 +24,7 @@ class Context(LambdaContext):
 
     @staticmethod
     def get_remaining_time_in_millis() -> int:
-        return 10_000
+        return 20_000
 
 
 @dataclass(frozen=True)
