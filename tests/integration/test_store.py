@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import product
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -403,6 +404,39 @@ async def test_another_body_under_the_same_id_is_refused_and_kept_to_be_shown(
     kept = connection.execute("SELECT order_id, terms->>'amount' FROM conflicts").fetchall()
     assert kept == [(first.id, "101")]
     assert (await claim(store, same)).conflicts == frozenset()
+
+
+OTHERWISE: dict[str, Any] = {
+    "side": Side.SELL,
+    "token_in": "Es9vMFrzaCERmJfrF4H2FYD4KCoNkY11McCe8BenwNYB",
+    "token_out": "Es9vMFrzaCERmJfrF4H2FYD4KCoNkY11McCe8BenwNYB",
+    "amount": 1,
+    "swap_mode": SwapMode.EXACT_OUT,
+    "slippage_bps": 1,
+    "max_splits": 1,
+    "limit_price": Decimal("0.1"),
+    "min_amount_out": 1,
+    "expires_at": NOON + timedelta(hours=1),
+}
+
+
+def test_every_field_is_asked_for_otherwise_below() -> None:
+    """A field that the comparison in claim_orders forgot would make two orders one."""
+    named = {field.name for field in fields(OrderTerms)}
+    # What makes the id, what may differ, and an enum of one value.
+    assert named - {"id", "account", "accepted_at", "type"} == OTHERWISE.keys()
+
+
+@pytest.mark.parametrize("name", OTHERWISE)
+async def test_whatever_is_asked_for_otherwise_under_one_id_is_a_conflict(
+    store: PostgresStore, name: str
+) -> None:
+    first = buy()
+    await claim(store, first)
+
+    again = await claim(store, replace(first, **{name: OTHERWISE[name]}))
+
+    assert again.conflicts == {first.id}
 
 
 async def test_an_order_in_the_queue_is_cancelled_and_its_message_finds_it_so(

@@ -9,7 +9,7 @@ from datetime import timedelta
 MAX_CLAIMS = 12
 """An order that was claimed so often and came to no end is a fault of ours: it fails."""
 
-FIRST_LOOK = timedelta(seconds=15)
+GRACE = timedelta(seconds=15)
 """How long a lease is over before the sweeper sees to its order; then twice as long each time."""
 
 TERMS = """jsonb_to_recordset(%(terms)s) AS t (
@@ -64,7 +64,7 @@ SELECT id, seq, 'CANCELLED', updated_at FROM cancelled
 SWEEP = """
 WITH stuck AS (
     SELECT id, expires_at <= %(now)s AS late FROM orders
-    WHERE status IN ('PENDING', 'ROUTING') AND lease_until < now() - %(first_look)s
+    WHERE status IN ('PENDING', 'ROUTING') AND lease_until < now() - %(grace)s
       AND revive_at < now()
     ORDER BY lease_until LIMIT %(limit)s
     -- Another sweeper may be at work: what it looks at is left to it.

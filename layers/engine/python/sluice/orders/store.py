@@ -142,7 +142,7 @@ class PostgresStore:
         left alone for, at most an hour: whoever calls puts them back in the queue.
         """
         rows = await self._read(
-            sql.SWEEP, {"now": now, "first_look": sql.FIRST_LOOK, "limit": limit}
+            sql.SWEEP, {"now": now, "grace": sql.GRACE, "limit": limit}
         )
         back = [order_of(row).terms for row in rows if row["status"] != OrderStatus.EXPIRED]
         events = [

@@ -95,7 +95,7 @@ BEGIN
                     ELSE 'ROUTING' END::order_status AS becomes
         FROM orders
         WHERE id = ANY(ids) AND status IN ('PENDING', 'ROUTING') AND lease_until < now()
-        ORDER BY id FOR UPDATE
+        ORDER BY id FOR NO KEY UPDATE
     ), leased AS (
         UPDATE orders o
         SET status = free.becomes, seq = o.seq + (free.was <> free.becomes)::int,
@@ -130,6 +130,9 @@ DECLARE
     postponed_ids uuid[];
     moved_ids uuid[];
 BEGIN
+    -- In one order everywhere, as in claim_orders.
+    PERFORM 1 FROM orders WHERE id = ANY(ids) ORDER BY id FOR NO KEY UPDATE;
+
     FOR wave IN 0 .. jsonb_array_length(steps) - 1 LOOP
         WITH step AS (
             SELECT * FROM jsonb_to_recordset(steps -> wave) AS s (
