@@ -4,7 +4,14 @@ import json
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from .cursor import Cursor, CursorInvalid, parsed
 from .frames import StreamError
@@ -92,6 +99,9 @@ def command_of(body: str) -> Command:
     if not isinstance(content, dict) or content.get("action") not in _ACTIONS:
         message = f"known actions: {', '.join(_ACTIONS)}"
         raise CommandInvalid(StreamError.UNKNOWN_ACTION, message)
+    for name, value in content.items():
+        if value is None:
+            raise CommandInvalid(StreamError.INVALID_FIELD, f"{name}: null is no value of it")
     try:
         command = _commands.validate_python(content)
     except ValidationError as error:
