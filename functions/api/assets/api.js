@@ -63,7 +63,7 @@ function refused(response, { code, message, details = [] }) {
   const { status, headers } = response;
   const faults = {};
   for (const { field, message: fault } of details) faults[field] ??= fault;
-  return new Refused(inWords(status, message), {
+  return new Refused(inWords(status, code, message), {
     status,
     code,
     faults,
@@ -71,12 +71,12 @@ function refused(response, { code, message, details = [] }) {
   });
 }
 
-function inWords(status, message) {
-  if (status === 401)
-    return token()
-      ? "The API does not know this token: it may be mistyped, expired or revoked."
-      : "The API wants a token: paste one into the field above.";
-  if (status === 403) return "The API knows this token, but it does not allow this.";
+function inWords(status, code, message) {
+  if (status === 401 && !token()) return "The API wants a token: paste one into the field above.";
+  // The gateway, which refuses who proves nothing, has no codes; the API tells which scope is wanted.
+  if (status === 401 || (status === 403 && !code))
+    return "The API does not accept this token: it may be mistyped, expired or revoked.";
+  if (status === 403) return `This token does not allow that. ${message}`;
   if (status === 429) return "Too many requests at once; it goes on in a moment.";
   return message || `The API answered with status ${status} and no explanation.`;
 }
