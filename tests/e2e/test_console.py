@@ -263,10 +263,16 @@ async def test_a_socket_that_was_cut_comes_back_with_the_cursor_and_repeats_chan
     sockets[1].send(frame(order_id, 9, "FAILED", reason="NO_ROUTE", cursor="c-7"))
     sockets[1].send(frame(order_id, 8, "CONFIRMED", cursor="c-6"))
     sockets[1].send(json.dumps({"type": "resync", "cursor": "c-8"}))
-    sockets[1].send(json.dumps({"type": "error", "code": "X", "message": "Said in words."}))
-    await expect(page.locator("#trouble")).to_have_text("Said in words.")
+    refusal = {"type": "error", "code": "CURSOR_INVALID", "message": "None of ours."}
+    sockets[1].send(json.dumps(refusal))
+    await expect(page.locator("#trouble")).to_have_text("None of ours.")
     await expect(status).to_contain_text("worse than the limit price")
     assert commands[1][1:] == [{"action": "subscribe", "after": "c-8"}]
+
+    await sockets[1].close(code=1001)
+    await expect(page.locator("#trouble")).to_be_hidden()
+    await live(page)
+    assert commands[2] == []
 
 
 async def test_an_order_whose_answer_was_lost_is_sent_again_and_stays_one(

@@ -96,6 +96,11 @@ function drawn(order, at) {
   if (order.executionPrice) chart.filled(pairOf(order), at, order.executionPrice, order.orderId);
 }
 
+function opened() {
+  trouble("live", "");
+  readOrders();
+}
+
 function take(frame) {
   if (frame.type === "error") return trouble("live", frame.message);
   if (frame.type !== "order") return;
@@ -143,9 +148,9 @@ async function begin() {
 }
 
 function listen(address) {
-  if (live) return live.restart();
+  if (live) return live.restart({ anew: true });
   const url = () => (token() ? `${address}?token=${encodeURIComponent(token())}` : address);
-  live = new Live(url, { opened: readOrders, frame: take, state: shownState });
+  live = new Live(url, { opened, frame: take, state: shownState });
   live.restart();
 }
 

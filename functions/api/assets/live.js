@@ -20,7 +20,9 @@ export class Live {
     addEventListener("offline", () => this.#lost());
   }
 
-  restart() {
+  // `anew`: as someone else, to whom the cursor of the one before means nothing.
+  restart({ anew = false } = {}) {
+    if (anew) this.#cursor = null;
     this.#failures = 0;
     this.#connect();
   }
@@ -43,6 +45,7 @@ export class Live {
 
   #take(frame) {
     if (frame.cursor) this.#cursor = frame.cursor;
+    if (frame.code === "CURSOR_INVALID") this.#cursor = null;
     if (frame.type === "pong") clearTimeout(this.pong);
     else if (frame.type === "resync") {
       this.#send({ action: "subscribe", after: frame.cursor });
