@@ -85,7 +85,8 @@ async def _heard(connection: Connection, body: str) -> Frame | None:
 
 def _connection(event: Event) -> Connection:
     request = event["requestContext"]
-    account = (request.get("authorizer") or {}).get("account") or config().ACCOUNT
+    # By the authorizer; a connection that came past it is refused.
+    account = request["authorizer"]["account"]
     opened_ms = request.get("connectedAt")
     opened_at = datetime.fromtimestamp(opened_ms / 1000, UTC) if opened_ms else datetime.now(UTC)
     return Connection(request["connectionId"], account, opened_at)

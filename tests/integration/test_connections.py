@@ -67,7 +67,7 @@ def forget() -> None:
         cached.cache_clear()
 
 
-def event(route: str, body: str | None = None, account: str | None = None) -> dict[str, object]:
+def event(route: str, body: str | None = None, account: str | None = "local") -> dict[str, object]:
     request: dict[str, object] = {"routeKey": route, "connectionId": "c=1"}
     if account is not None:
         request["authorizer"] = {"account": account}
@@ -75,14 +75,19 @@ def event(route: str, body: str | None = None, account: str | None = None) -> di
 
 
 @pytest.mark.usefixtures("gateway")
-@pytest.mark.parametrize(("account", "owner"), [(None, "local"), ("alice", "alice")])
-def test_a_connection_is_registered_under_its_account_until_it_closes(
-    valkey: Redis, account: str | None, owner: str
-) -> None:
-    assert connections.handler(event("$connect", account=account), Context()) == {"statusCode": 200}
-    assert json.loads(str(valkey.hget(CONNECTIONS, "c=1")))["account"] == owner
+def test_a_connection_is_registered_under_its_account_until_it_closes(valkey: Redis) -> None:
+    opened = connections.handler(event("$connect", account="alice"), Context())
+    assert opened == {"statusCode": 200}
+    assert json.loads(str(valkey.hget(CONNECTIONS, "c=1")))["account"] == "alice"
 
     connections.handler(event("$disconnect"), Context())
+    assert valkey.hgetall(CONNECTIONS) == {}
+
+
+@pytest.mark.usefixtures("gateway")
+def test_a_connection_that_came_past_the_authorizer_is_refused(valkey: Redis) -> None:
+    with pytest.raises(KeyError):
+        connections.handler(event("$connect", account=None), Context())
     assert valkey.hgetall(CONNECTIONS) == {}
 
 

@@ -82,7 +82,6 @@ class ConnectionsConfig(_Environment):
     WEBSOCKET_ENDPOINT: str = Field(min_length=1)
     """Where `@connections` is served: https://{api}.execute-api.{region}.amazonaws.com/{stage}."""
     AWS_REGION: str
-    ACCOUNT: str = "local"
     RELAY_SHARDS: int = Field(default=1, ge=1, le=256)
 
 
