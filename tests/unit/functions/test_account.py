@@ -1,15 +1,20 @@
 """Who may call what: every route of the API is behind an account and a scope."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from itertools import chain
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from starlette.routing import Route
 
+from api.account import account_of
 from api.app import create_app
+from api.errors import ApiError
 from api.services import Services
+from sluice.access.caller import Scope
+from sluice.errors import ErrorCode
 from tests.http import Answer, call
 
 READ, WRITE = "orders:read", "orders:write"
@@ -85,3 +90,16 @@ def test_a_call_with_its_scope_is_let_in(app: FastAPI, method: str, path: str) -
     except LookupError:
         return
     assert answer.body["code"] not in REFUSED
+
+
+def test_what_the_gateway_remembers_ends_with_its_token() -> None:
+    def request(until: int) -> Request:
+        told = {"account": "alice", "scopes": READ, "until": str(until)}
+        event = {"requestContext": {"authorizer": {"lambda": told}}}
+        return Request({"type": "http", "aws.event": event})
+
+    now = int(time.time())
+    assert account_of(request(now + 60), Scope.READ) == "alice"
+    with pytest.raises(ApiError) as refused:
+        account_of(request(now), Scope.READ)
+    assert refused.value.code is ErrorCode.UNAUTHORIZED
