@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from . import accept, quotes, routing, worker
+from . import accept, quotes, routing, stream, worker
 
 Part = Callable[[Console], dict[str, Any]]
 
@@ -17,6 +17,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "routing": routing.run,
     "accept": accept.run,
     "worker": worker.run,
+    "stream": stream.run,
 }
 """Each part prints what it finds, and returns the same for a program to read."""
 

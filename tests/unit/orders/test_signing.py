@@ -1,6 +1,7 @@
 """Our signature beside botocore's."""
 
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -8,7 +9,7 @@ from botocore.credentials import ReadOnlyCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.orders.signing import signed_headers
+from sluice.orders.signing import posting_headers, signed_headers
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=20)
 HOSTS = st.sampled_from(
@@ -45,3 +46,23 @@ def test_it_is_botocores_to_the_byte(
         f"AWS4-HMAC-SHA256 Credential={signer.scope(request)}, "
         f"SignedHeaders={signed}, Signature={signature}"
     )
+
+
+@given(st.text(min_size=1, max_size=20), st.binary(max_size=99), st.none() | NAMES, NAMES, MOMENTS)
+def test_it_is_botocores_for_posting_to_a_connection_too(
+    connection: str, body: bytes, token: str | None, key: str, now: datetime
+) -> None:
+    credentials = ReadOnlyCredentials(key, "secret", token)
+    host, path = "127.0.0.1:4566", f"/live/%40connections/{quote(connection, safe='')}"
+    at = f"{now:%Y%m%dT%H%M%SZ}"
+
+    headers = posting_headers("POST", host, path, "us-east-1", body, credentials, at)
+
+    about = {"x-amz-date": headers["x-amz-date"]}
+    if token is not None:
+        about["x-amz-security-token"] = token
+    request = AWSRequest("POST", f"http://{host}{path}", about, body)
+    request.context["timestamp"] = headers["x-amz-date"]
+    signer = SigV4Auth(credentials, "execute-api", "us-east-1")
+    to_sign = signer.string_to_sign(request, signer.canonical_request(request))
+    assert headers["authorization"].endswith(f"Signature={signer.signature(to_sign, request)}")

@@ -1,15 +1,17 @@
 """Posting to WebSocket connections through API Gateway's `@connections`."""
 
+import asyncio
+import random
+import time
 from contextlib import suppress
 from enum import Enum
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Protocol
-from urllib.parse import quote
+from typing import Final, Protocol
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 import botocore.session
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from tenacity import (
     AsyncRetrying,
     retry_if_exception_type,
@@ -18,10 +20,16 @@ from tenacity import (
 )
 from yarl import URL
 
+from sluice.orders.signing import posting_headers
+
 from .frames import Frame
 
-ATTEMPTS = 5
-POST_TIMEOUT_SECONDS = 5
+ATTEMPTS: Final = 5
+FIRST_WAIT_SECONDS: Final = 0.05
+POST_TIMEOUT_SECONDS: Final = 5
+CONNECTIONS: Final = 500
+
+_RANDOM: Final = random.SystemRandom()
 
 
 class Posted(Enum):
@@ -52,22 +60,32 @@ class ApiGatewayPoster:
     """`Poster` over kept-alive HTTP; boto3's own client manages a third of its rate."""
 
     def __init__(self, endpoint: str, region: str) -> None:
-        self._endpoint = endpoint.rstrip("/")
+        parts = urlsplit(endpoint.rstrip("/"))
+        self._host = parts.netloc
+        self._path = parts.path
+        self._base = f"{parts.scheme}://{parts.netloc}"
+        self._region = region
         credentials = botocore.session.get_session().get_credentials()
         if credentials is None:
             raise PostFailed("no AWS credentials to sign with")
-        self._signer = SigV4Auth(credentials, "execute-api", region)
+        self._credentials = credentials
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, connection_id: str, frame: Frame) -> Posted:
         """As the port says: 429, 5xx and a broken connection are tried again with jitter."""
+        data = frame.encode()
+        try:
+            return await self._call("POST", connection_id, data)
+        except PostFailed:
+            # Almost none fails: the machinery of trying again is set up for those that do.
+            await asyncio.sleep(_RANDOM.uniform(0, FIRST_WAIT_SECONDS))
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(PostFailed),
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_random_exponential(multiplier=0.05, max=2),
+            stop=stop_after_attempt(ATTEMPTS - 1),
+            wait=wait_random_exponential(multiplier=2 * FIRST_WAIT_SECONDS, max=2),
             reraise=True,
         )
-        return await retrying(self._call, "POST", connection_id, frame.encode())
+        return await retrying(self._call, "POST", connection_id, data)
 
     async def disconnect(self, connection_id: str) -> None:
         """As the port says: one try."""
@@ -81,16 +99,20 @@ class ApiGatewayPoster:
 
     async def _call(self, method: str, connection_id: str, data: bytes) -> Posted:
         if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=POST_TIMEOUT_SECONDS)
-            self._session = aiohttp.ClientSession(timeout=timeout)
-        url = f"{self._endpoint}/%40connections/{quote(connection_id, safe='')}"
-        request = AWSRequest(method, url, data=data)
-        self._signer.add_auth(request)
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=POST_TIMEOUT_SECONDS),
+                # One that hangs keeps its connection for so long: others must find one free.
+                connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+                skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+            )
+        path, url = _address(self._base, self._path, connection_id)
+        # Asked each time: those of a Lambda function change while it runs.
+        credentials = self._credentials.get_frozen_credentials()
+        headers = posting_headers(
+            method, self._host, path, self._region, data, credentials, _written(int(time.time()))
+        )
         try:
-            # Encoded once, by us: the signature is over these very bytes.
-            async with self._session.request(
-                method, URL(url, encoded=True), data=data, headers=dict(request.headers)
-            ) as response:
+            async with self._session.request(method, url, data=data, headers=headers) as response:
                 await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise PostFailed(f"{type(error).__name__}: {error}") from error
@@ -99,3 +121,16 @@ class ApiGatewayPoster:
         if not response.ok:
             raise PostFailed(f"HTTP {response.status}")
         return Posted.DELIVERED
+
+
+@lru_cache(maxsize=10_000)
+def _address(base: str, stage: str, connection_id: str) -> tuple[str, URL]:
+    """The path of a connection, and its URL: encoded once, since the path is signed as it is."""
+    path = f"{stage}/%40connections/{quote(connection_id, safe='')}"
+    return path, URL(f"{base}{path}", encoded=True)
+
+
+@lru_cache(maxsize=1)
+def _written(second: int) -> str:
+    """Unix time as a signature has it: written once a second, not for each request."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))

@@ -1,0 +1,113 @@
+"""A relay in a process of its own, or a bare HTTP client in its place."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import aiohttp
+from tenacity import AsyncRetrying, stop_after_delay, wait_fixed
+
+from sluice.orders.database import Database
+from sluice.orders.model import OrderEvent, OrderStatus
+from sluice.orders.store import PostgresStore
+from sluice.streaming.frames import Frame, order_frame, with_cursor
+from sluice.streaming.history import OneAtATime
+from sluice.streaming.poster import CONNECTIONS, ApiGatewayPoster, Posted
+from sluice.streaming.publish import ValkeyPublisher
+from sluice.streaming.registry import Connection, Registry
+from sluice.streaming.relay import Relay
+from sluice.streaming.valkey import connect
+
+from .peer import Answer, serve
+
+ACCOUNT = "bench"
+REGION = "us-east-1"
+LIFE_SECONDS = 60
+POLL = 0.01
+
+
+class CountingPoster(ApiGatewayPoster):
+    """Knows when so many frames were posted."""
+
+    def __init__(self, endpoint: str, region: str, wanted: int) -> None:
+        super().__init__(endpoint, region)
+        self._left = wanted
+        self.done = asyncio.Event()
+
+    async def post(self, connection_id: str, frame: Frame) -> Posted:
+        posted = await super().post(connection_id, frame)
+        self._left -= 1
+        if not self._left:
+            self.done.set()
+        return posted
+
+
+def relay(clients: int, events: int, endpoint: str, database: str, valkey: str) -> Answer:
+    """Publishes that many events and posts each to that many clients, through the relay."""
+    return asyncio.run(_relay(clients, events, endpoint, database, valkey))
+
+
+def bare(clients: int, events: int, endpoint: str) -> Answer:
+    """Posts the same bytes as often to the same addresses, by aiohttp alone."""
+    return asyncio.run(_bare(clients, events, endpoint))
+
+
+async def _relay(
+    clients: int, events: int, endpoint: str, database_url: str, valkey_url: str
+) -> Answer:
+    valkey, listener = connect(valkey_url), connect(valkey_url, retries=0)
+    await valkey.flushall()
+    registry = Registry(valkey)
+    for id_ in _ids(clients):
+        await registry.opened(Connection(id_, ACCOUNT, datetime.now(UTC)))
+    database = Database(database_url)
+    poster = CountingPoster(endpoint, REGION, clients * events)
+    history = OneAtATime(PostgresStore(database))
+    serving = asyncio.create_task(Relay(valkey, listener, history, poster).run(LIFE_SECONDS))
+    async for attempt in AsyncRetrying(stop=stop_after_delay(LIFE_SECONDS), wait=wait_fixed(POLL)):
+        with attempt:
+            if await registry.unserved():
+                raise RuntimeError("no relay serves")
+    told = _events(events)
+    publisher = ValkeyPublisher(valkey)
+    cpu, began = time.process_time(), time.perf_counter()
+    await publisher.publish(told)
+    await poster.done.wait()
+    answer = _taken(cpu, began)
+    serving.cancel()
+    await asyncio.wait([serving])
+    await asyncio.gather(database.close(), poster.close(), valkey.aclose(), listener.aclose())
+    return answer
+
+
+async def _bare(clients: int, events: int, endpoint: str) -> Answer:
+    frames = [with_cursor(order_frame(event), 0x3F2A).encode() for event in _events(events)]
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as session:
+
+        async def post(id_: str) -> None:
+            url = f"{endpoint}/%40connections/{id_}"
+            for frame in frames:
+                async with session.post(url, data=frame) as response:
+                    await response.read()
+
+        cpu, began = time.process_time(), time.perf_counter()
+        await asyncio.gather(*map(post, _ids(clients)))
+        return _taken(cpu, began)
+
+
+def _ids(clients: int) -> list[str]:
+    return [f"client{number:06}" for number in range(clients)]
+
+
+def _events(count: int) -> list[OrderEvent]:
+    now = datetime.now(UTC)
+    return [OrderEvent(uuid4(), ACCOUNT, 1, OrderStatus.PENDING, now) for _ in range(count)]
+
+
+def _taken(cpu: float, began: float) -> Answer:
+    return {"seconds": time.perf_counter() - began, "cpuSeconds": time.process_time() - cpu}
+
+
+if __name__ == "__main__":
+    serve({"relay": relay, "bare": bare})
