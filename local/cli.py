@@ -140,6 +140,8 @@ def _show_doors(running: stack.Stack, progress: Progress) -> None:
     lines = (
         f"\n[bold]HTTP[/]       {running.http}  (documentation: {running.http}/docs)",
         f"[bold]WebSocket[/]  {running.websocket}",
+        # In the fragment, which the browser sends to no server.
+        f"[bold]Console[/]    {running.http}/console{f'#token={running.token}' if query else ''}",
         *(_token_lines(running.token) if running.token else ()),
         "\nListen to your orders:",
         f'  .venv/bin/python -m websockets "{running.websocket}{query}"',

@@ -68,6 +68,7 @@ def test_a_guarded_stack_is_shown_with_a_token_and_lines_that_use_it(
     _, output = run("up")
 
     assert "  TOKEN=a.b.c\n" in output
+    assert "http://gateway/console#token=a.b.c\n" in output
     assert 'python -m websockets "ws://gateway/live?token=$TOKEN"\n' in output
     assert '    -H "authorization: Bearer $TOKEN" \\\n' in output
 
