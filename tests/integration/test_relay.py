@@ -318,8 +318,11 @@ async def test_a_relay_with_nobody_to_serve_leaves(
     assert not await client.exists(LEASE)
 
 
-async def test_the_first_connection_hears_that_no_relay_serves(client: Valkey) -> None:
-    assert not await Registry(client).opened(connection("a1"))
+async def test_of_many_that_come_while_no_relay_serves_one_is_to_start_it(client: Valkey) -> None:
+    registry = Registry(client)
+    assert not await registry.opened(connection("a1"))
+    assert await registry.opened(connection("a2"))
+    assert await registry.seen(connection("a3"), "anything")
 
 
 async def test_a_relay_that_died_is_missed_by_the_next_connection_and_replaced(

@@ -147,7 +147,7 @@ async def test_an_order_that_is_unsubscribed_from_is_silent_on_this_connection(
     await alice.got(6)
     assert keys(alice.poster, "a1")[1:] == ids(other)
 
-    await alice.say("subscribe", orderId=id_, afterSeq=3)
+    await alice.answered("subscribe", orderId=id_, afterSeq=3)
     await alice.happen(silent[3:])
     await alice.got(8)
     assert keys(alice.poster, "a1")[-1] == ids(silent)[-1]

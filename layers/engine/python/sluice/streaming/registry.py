@@ -12,12 +12,14 @@ from typing import Any, Final
 from zlib import crc32
 
 from .lease import renewed_lately
-from .valkey import CONNECTIONS, RELAY_CALL, RELAY_LEASE, RELAY_MAIL, Valkey
+from .valkey import CONNECTIONS, RELAY_CALL, RELAY_CALLED, RELAY_LEASE, RELAY_MAIL, Valkey
 
 LONGEST: Final = timedelta(hours=2, minutes=10)
 """API Gateway ends every connection after two hours."""
 MAIL_SECONDS: Final = 120
 """A relay comes within a minute; then clients have long asked again."""
+CALLED_MS: Final = 5000
+"""So long may a relay take to begin before another is started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +79,32 @@ class Registry:
         self._shards = shards
 
     async def opened(self, connection: Connection) -> bool:
-        """Registers a connection; whether a living relay is there to serve it."""
-        return await self._tell(connection, Opened(connection), connection)
+        """Registers a connection; whether a living relay is there, or called, to serve it."""
+        shard = connection.shard(self._shards)
+        left_ms = await self._send(shard, Opened(connection), connection)
+        return await self._served_or_called(shard, left_ms)
 
     async def seen(self, connection: Connection, message: str | None = None) -> bool:
         """Registers a connection that was forgotten, and passes on the command that it sent.
 
-        Whether a living relay is there to hear.
+        Whether a living relay is there, or called, to hear.
         """
         unknown = await self._valkey.hsetnx(CONNECTIONS, connection.id, record_of(connection))
+        shard = connection.shard(self._shards)
+        left_ms = None
         if unknown:
-            served = await self._tell(connection, Opened(connection, again=True))
+            left_ms = await self._send(shard, Opened(connection, again=True))
         if message is not None:
-            return await self._tell(connection, Said(connection, message))
-        if unknown:
-            return served
-        lease = RELAY_LEASE.format(shard=connection.shard(self._shards))
-        return renewed_lately(await self._valkey.pttl(lease))
+            left_ms = await self._send(shard, Said(connection, message))
+        if left_ms is None:
+            left_ms = await self._valkey.pttl(RELAY_LEASE.format(shard=shard))
+        return await self._served_or_called(shard, left_ms)
 
     async def closed(self, connection_id: str) -> None:
         """Forgets a connection; nothing happens if it is not known."""
-        connection = Connection(connection_id, "", datetime.now(UTC))
+        shard = Connection(connection_id, "", datetime.now(UTC)).shard(self._shards)
         await self._valkey.hdel(CONNECTIONS, connection_id)
-        await self._tell(connection, Closed(connection_id))
+        await self._send(shard, Closed(connection_id))
 
     async def of_shard(self, shard: int) -> list[Connection]:
         """The connections that the relay of the shard serves."""
@@ -120,10 +125,8 @@ class Registry:
         letters = await self._valkey.lpop(RELAY_MAIL.format(shard=shard), most)
         return [_opened(str(letter)) for letter in letters or ()]
 
-    async def _tell(
-        self, connection: Connection, letter: Letter, new: Connection | None = None
-    ) -> bool:
-        shard = connection.shard(self._shards)
+    async def _send(self, shard: int, letter: Letter, new: Connection | None = None) -> int:
+        """Puts it into the shard's mail, and registers who is new; what is left of the lease."""
         mail = RELAY_MAIL.format(shard=shard)
         pipeline = self._valkey.pipeline(transaction=False)
         if new is not None:
@@ -134,7 +137,14 @@ class Registry:
         # Asked last: a relay that leaves gives up its lease first and then looks for newcomers.
         pipeline.pttl(RELAY_LEASE.format(shard=shard))
         *_, lease_left_ms = await pipeline.execute()
-        return renewed_lately(lease_left_ms)
+        return int(lease_left_ms)
+
+    async def _served_or_called(self, shard: int, lease_left_ms: int) -> bool:
+        """False for one alone of many that come while no relay serves: it is to start one."""
+        if renewed_lately(lease_left_ms):
+            return True
+        called = RELAY_CALLED.format(shard=shard)
+        return not await self._valkey.set(called, "", nx=True, px=CALLED_MS)
 
 
 def record_of(connection: Connection) -> str:
