@@ -1,5 +1,6 @@
 """What a cold start pays for: each function imports what it needs, and no more."""
 
+import os
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ def imported_by(module: str) -> set[str]:
     """The modules that a fresh process has after it imported `module`."""
     program = f"import sys, {module}; print(*sys.modules)"
     command = [sys.executable, "-c", program]
-    environment = {"PYTHONPATH": ":".join(sys.path), "POWERTOOLS_DEV": "0"}
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(command, env=environment, capture_output=True, check=True, text=True)
     return set(done.stdout.split())
 
