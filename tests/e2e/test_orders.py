@@ -56,7 +56,7 @@ async def told(
     socket: ClientConnection, orders: set[str], count: int, seconds: float
 ) -> AsyncIterator[dict[str, Any]]:
     """The next `count` events of `orders`, each once, as a client hears them that resumes."""
-    seen = set()
+    seen: set[tuple[str, int]] = set()
     async with asyncio.timeout(seconds):
         while len(seen) < count:
             event = json.loads(await socket.recv())

@@ -141,9 +141,7 @@ class PostgresStore:
         What expired meanwhile ends here. The others are due again after twice the time they were
         left alone for, at most an hour: whoever calls puts them back in the queue.
         """
-        rows = await self._read(
-            sql.SWEEP, {"now": now, "grace": sql.GRACE, "limit": limit}
-        )
+        rows = await self._read(sql.SWEEP, {"now": now, "grace": sql.GRACE, "limit": limit})
         back = [order_of(row).terms for row in rows if row["status"] != OrderStatus.EXPIRED]
         events = [
             OrderEvent(row["id"], row["account"], row["seq"], OrderStatus.EXPIRED, now)
