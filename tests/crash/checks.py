@@ -90,8 +90,16 @@ def faults_of_claims(claims: Counter[tuple[str, int]]) -> list[str]:
 
 
 def faults_of_the_dead(dead: Sequence[DeadLetter], accepted: Accepted) -> list[str]:
-    """What is wrong with the dead-letter queue: it holds the poison, with the error of each."""
-    found = [f"no poison, but dead: {d.body}" for d in dead if d.body not in accepted.poison]
+    """What is wrong with the dead-letter queue: it holds the poison, with the error of each.
+
+    SQS may have moved an order there by itself, without one: the last time that it was handed out,
+    whoever had an older copy of it died. By then another message stands for the order, or it ended.
+    """
+    found = [
+        f"given up, but no poison: {letter.body}: {letter.error}"
+        for letter in dead
+        if letter.error and letter.body not in accepted.poison
+    ]
     noted = {letter.body for letter in dead if letter.error}
     found += [f"not dead, or without its error: {body}" for body in accepted.poison - noted]
     return found
