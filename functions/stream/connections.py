@@ -8,7 +8,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from redis.exceptions import RedisError
 
 from sluice.config import ConnectionsConfig, load
 from sluice.observability import logger
@@ -22,7 +21,7 @@ from sluice.streaming.commands import (
 from sluice.streaming.door import Door
 from sluice.streaming.frames import Frame, StreamError, error_frame, pong_frame
 from sluice.streaming.registry import Connection, Registry
-from sluice.streaming.valkey import connect, connect_blocking
+from sluice.streaming.valkey import ValkeyError, connect, connect_blocking
 
 if TYPE_CHECKING:
     from sluice.streaming.poster import ApiGatewayPoster
@@ -76,7 +75,7 @@ async def _heard(connection: Connection, body: str) -> Frame | None:
     try:
         if not await registry().seen(connection, None if pinged else body):
             _start_relay(connection)
-    except RedisError as error:
+    except ValkeyError as error:
         logger.warning("a client is not heard", exc_info=error)
         if not pinged:
             return error_frame(StreamError.UNAVAILABLE, "not possible just now; try again")

@@ -1,4 +1,4 @@
-"""The SQL, but for the two functions that a worker calls for a batch: `migrations/0002_once.sql`.
+"""The SQL, but for the functions that a worker calls for a batch: `migrations/0002_once.sql`.
 
 Each handles a whole batch as a set, and is told its ids beside its rows: by them Postgres finds
 its orders through the index, however many it guesses that there are.
@@ -12,28 +12,7 @@ MAX_CLAIMS = 12
 GRACE = timedelta(seconds=15)
 """How long a lease is over before the sweeper sees to its order; then twice as long each time."""
 
-TERMS = """jsonb_to_recordset(%(terms)s) AS t (
-        id uuid, account text, type order_type, side order_side, token_in text, token_out text,
-        swap_mode swap_mode, amount u64, slippage_bps int, max_splits int, limit_price numeric,
-        min_amount_out u64, expires_at timestamptz, accepted_at timestamptz)"""
-
-ACCEPT = f"""
-WITH accepted AS (
-    INSERT INTO orders (id, account, type, side, token_in, token_out, swap_mode, amount,
-                        slippage_bps, max_splits, limit_price, min_amount_out, expires_at,
-                        accepted_at, status, seq, updated_at)
-    SELECT id, account, type, side, token_in, token_out, swap_mode, amount,
-           slippage_bps, max_splits, limit_price, min_amount_out, expires_at,
-           accepted_at, 'PENDING', 1, accepted_at
-    FROM {TERMS}
-    -- In one order everywhere: two workers with overlapping batches must not deadlock.
-    ORDER BY id, accepted_at
-    ON CONFLICT (id) DO NOTHING
-    RETURNING id, accepted_at
-)
-INSERT INTO order_events (order_id, seq, status, at)
-SELECT id, 1, 'PENDING', accepted_at FROM accepted
-"""
+ACCEPT = "SELECT accept_orders(%(terms)s)"
 
 CLAIM = f"""
 SELECT * FROM claim_orders(%(terms)s, %(ids)s, %(now)s, %(lease_seconds)s, {MAX_CLAIMS})

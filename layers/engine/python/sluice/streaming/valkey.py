@@ -7,6 +7,7 @@ from redis.backoff import NoBackoff
 
 Valkey = Redis
 BlockingValkey = redis.Redis
+ValkeyError = redis.RedisError
 
 CONNECT_TIMEOUT_SECONDS = 0.5
 ANSWER_TIMEOUT_SECONDS = 1.0

@@ -31,17 +31,11 @@ CREATE TABLE conflicts (
 -- What a worker asks for a batch, as functions: Postgres plans them once per connection, where
 -- prepared statements do not outlive a transaction pooler.
 
-CREATE FUNCTION claim_orders(
-    asked jsonb, ids uuid[], moment timestamptz, lease_seconds float8, max_claims integer
-) RETURNS TABLE (
-    order_id uuid, status order_status, seq integer, fence integer, attempts integer,
-    fresh boolean, ours boolean, lease_left float8, conflicting boolean
-) LANGUAGE plpgsql AS $$
+-- Stores what is new of the orders asked for, PENDING; the ids of those.
+CREATE FUNCTION accept_orders(asked jsonb) RETURNS uuid[] LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     accepted_ids uuid[];
-    leased_ids uuid[];
-    conflicting_ids uuid[];
 BEGIN
     WITH accepted AS (
         INSERT INTO orders (id, account, type, side, token_in, token_out, swap_mode, amount,
@@ -63,6 +57,23 @@ BEGIN
         SELECT id, 1, 'PENDING', accepted_at FROM accepted
     )
     SELECT array_agg(id) INTO accepted_ids FROM accepted;
+    RETURN accepted_ids;
+END;
+$$;
+
+CREATE FUNCTION claim_orders(
+    asked jsonb, ids uuid[], moment timestamptz, lease_seconds float8, max_claims integer
+) RETURNS TABLE (
+    order_id uuid, status order_status, seq integer, fence integer, attempts integer,
+    fresh boolean, ours boolean, lease_left float8, conflicting boolean
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    accepted_ids uuid[];
+    leased_ids uuid[];
+    conflicting_ids uuid[];
+BEGIN
+    accepted_ids := accept_orders(asked);
 
     -- Some were there before, or came twice: are they still what was asked for?
     IF coalesce(cardinality(accepted_ids), 0) < jsonb_array_length(asked) THEN
