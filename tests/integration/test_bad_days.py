@@ -35,9 +35,9 @@ class Server:
         async with aiohttp.ClientSession() as session, session.post(self.url, json=call) as answer:
             assert "result" in await answer.json()
 
-    async def snapshot(self, urls: str = "", venue_timeout: float = 1.0) -> Snapshot:
+    async def snapshot(self, urls: str = "", venue_timeout: float = 5.0) -> Snapshot:
         market = live_market(catalog("simulated"), urls or self.url, venue_timeout)
-        return await market.snapshot([PAIR], budget=5)
+        return await market.snapshot([PAIR], budget=10)
 
 
 @pytest.fixture
@@ -69,19 +69,19 @@ async def test_a_pool_that_is_gone_is_left_out_with_its_reason_and_the_rest_go_o
 
 
 @pytest.mark.parametrize(
-    ("faults", "error"),
+    ("faults", "venue_timeout", "error"),
     [
-        ({"status": 429, "retryAfter": 7}, "HTTP 429"),
-        ({"status": 503}, "HTTP 503"),
-        ({"delayMs": 3000}, "no answer within 0.2 s"),
+        ({"status": 429, "retryAfter": 7}, 5.0, "HTTP 429"),
+        ({"status": 503}, 5.0, "HTTP 503"),
+        ({"delayMs": 3000}, 0.2, "no answer within 0.2 s"),
     ],
 )
 async def test_when_the_only_rpc_fails_every_pool_says_why(
-    server: Server, faults: dict[str, Any], error: str
+    server: Server, faults: dict[str, Any], venue_timeout: float, error: str
 ) -> None:
     await server.faults(**faults)
 
-    snapshot = await server.snapshot(venue_timeout=0.2)
+    snapshot = await server.snapshot(venue_timeout=venue_timeout)
 
     assert snapshot.live == ()
     assert {pool.error for pool in snapshot.dead} == {error}
@@ -101,16 +101,16 @@ async def test_a_second_rpc_takes_over(server: Server) -> None:
 async def test_an_rpc_that_falls_behind_is_not_believed_and_believed_again_when_it_is_back(
     server: Server,
 ) -> None:
-    market = live_market(catalog("simulated"), server.url, 1.0, count().__next__)
-    await market.snapshot([PAIR], budget=5)
+    market = live_market(catalog("simulated"), server.url, 5.0, count().__next__)
+    await market.snapshot([PAIR], budget=10)
     for _ in range(40):
         server.market.advance(int(time.time()))
-    await market.snapshot([PAIR], budget=5)
+    await market.snapshot([PAIR], budget=10)
 
     await server.faults(lagSlots=40)
-    behind = await market.snapshot([PAIR], budget=5)
+    behind = await market.snapshot([PAIR], budget=10)
     await server.faults()
-    back = await market.snapshot([PAIR], budget=5)
+    back = await market.snapshot([PAIR], budget=10)
 
     assert {pool.error for pool in behind.dead} == {"the RPC lags 40 slots"}
     assert len(back.live) == len(LISTED)
