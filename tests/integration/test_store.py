@@ -22,6 +22,7 @@ from sluice.orders.statements import MAX_CLAIMS
 from sluice.orders.store import PostgresStore
 from tests.builders import NOON, SOL, USDC, buy, confirmed, failed, seqs
 from tests.integration.counting_proxy import CountingProxy
+from tests.integration.relaying import until
 
 pytestmark = pytest.mark.integration
 
@@ -636,3 +637,46 @@ async def test_a_postgres_that_is_not_there_is_told_as_unavailable() -> None:
 
 def test_migrating_twice_changes_nothing(migrated: str) -> None:
     assert migrate(migrated) == []
+
+
+async def test_what_is_read_of_an_order_is_of_one_moment_and_one_round_trip(
+    postgres_url: str, connection: psycopg.Connection
+) -> None:
+    async with CountingProxy(postgres_url) as proxy:
+        store = PostgresStore(Database(proxy.url))
+        (order,) = (await claim(store, buy())).orders
+        proxy.reset()
+        with connection.transaction():
+            # What is read of an order first can be read, its events not before this is over.
+            connection.execute("LOCK TABLE order_events IN ACCESS EXCLUSIVE MODE")
+            reading = asyncio.create_task(store.timeline("alice", order.terms.id))
+            await until(lambda: _waits(postgres_url))
+            connection.execute(
+                "INSERT INTO conflicts (order_id, accepted_at, terms) VALUES (%s, %s, '{}')",
+                (order.terms.id, NOON),
+            )
+        found = await reading
+
+        assert found is not None
+        assert [event["seq"] for event in found[1]] == [1, 2]
+        assert found[3] == []
+        assert proxy.round_trips == 1
+
+
+async def test_after_reading_failed_the_same_connection_reads_on(postgres_url: str) -> None:
+    async with CountingProxy(postgres_url) as proxy:
+        store = PostgresStore(Database(proxy.url))
+        await store.ping()
+        with pytest.raises(StoreRefused):
+            await store.orders("alice", Wish(), limit=-1)
+        proxy.reset()
+
+        assert await store.orders("alice", Wish(), 20) == ([], 0)
+        assert proxy.round_trips == 1
+
+
+def _waits(postgres_url: str) -> bool:
+    """Whether somebody waits for a lock."""
+    with psycopg.connect(postgres_url) as connection:
+        row = connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
+    return row == (1,)

@@ -182,7 +182,7 @@ class PostgresStore:
             "statuses": None if wish.statuses is None else [str(s) for s in wish.statuses],
         }
         page = {"limit": limit, "before_at": before_at, "before_id": before_id}
-        async with self._transaction() as connection:
+        async with self._moment() as connection:
             rows = await connection.execute(sql.LIST, wished | page)
             counted = await connection.execute(sql.COUNT, wished)
         total = await counted.fetchone()
@@ -196,7 +196,7 @@ class PostgresStore:
         None if the account has no order of that id.
         """
         key = {"id": order_id, "account": account}
-        async with self._transaction() as connection:
+        async with self._moment() as connection:
             order = await connection.execute(
                 "SELECT * FROM orders WHERE id = %(id)s AND account = %(account)s", key
             )
@@ -287,3 +287,21 @@ class PostgresStore:
         """
         async with self._database.work() as connection, connection.pipeline():
             yield connection
+
+    @asynccontextmanager
+    async def _moment(self) -> AsyncIterator[Connection]:
+        """Several statements that all see Postgres as it was at one moment; one round trip.
+
+        Their own BEGIN and COMMIT travel with them.
+        """
+        async with self._database.work() as connection:
+            try:
+                async with connection.pipeline():
+                    await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    yield connection
+                    await connection.execute("COMMIT")
+            except Exception:
+                # Or the next to come would find a transaction that failed.
+                if not connection.closed:
+                    await connection.rollback()
+                raise
