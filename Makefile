@@ -47,11 +47,15 @@ bench: $(INSTALLED) ## quotes beside the official SDKs, routing, throughput besi
 chaos: $(INSTALLED) ## 5,000 orders while everything they need fails, and what must hold then [CHAOS="--seed 7"]
 	@$(BIN)/python -m local.chaos $(CHAOS)
 
-check: $(INSTALLED) ## ruff, mypy --strict, sam validate --lint
+check: $(INSTALLED) ## ruff, mypy --strict, sam validate --lint, docs/asyncapi.yaml
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sam validate --lint
+	$(BIN)/check-jsonschema --schemafile $(ASYNCAPI_SCHEMA) docs/asyncapi.yaml
+
+# AsyncAPI 3's own schema, in whichever folder this Python keeps its packages.
+ASYNCAPI_SCHEMA := $(VENV)/lib/python*/site-packages/xstate_statemachine/eda/_asyncapi_schema.json
 
 format: $(INSTALLED) ## let ruff fix and format what it can
 	$(BIN)/ruff check --fix .
