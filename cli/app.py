@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from . import dlq, keys, order, orders, pools, quote, status, verify, watch
+from . import dlq, keys, order, orders, pools, quote, smoke, status, verify, watch
 from .output import MISUSED, complain
 from .service import ServiceError
 
@@ -23,6 +23,7 @@ app.add_typer(order.app, name="order")
 app.command("orders")(orders.orders)
 app.command("watch")(watch.watch)
 app.command("status")(status.status)
+app.command("smoke")(smoke.smoke)
 app.command("verify")(verify.verify)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(keys.app, name="keys")

@@ -75,7 +75,7 @@ def placing(side: SideName) -> Callable[..., None]:
         as_json: AsJson = False,
     ) -> None:
         body = asked(side, amount, token_in, token_out, exact_out=exact_out, max_splits=max_splits)
-        expires = None if expires_in is None else _moment(_span("--expires-in", expires_in))
+        expires = None if expires_in is None else _moment(span("--expires-in", expires_in))
         limits = {
             "type": "MARKET",
             "slippageBps": slippage_bps,
@@ -86,7 +86,7 @@ def placing(side: SideName) -> Callable[..., None]:
         body |= {name: value for name, value in limits.items() if value is not None}
         if key is not None and not key_fits(key):
             fail(f"--key: 1 to {MAX_KEY_LENGTH} printable ASCII characters", MISUSED)
-        seconds = _span("--timeout", timeout).total_seconds()
+        seconds = span("--timeout", timeout).total_seconds()
         _place(endpoint(), body, key or str(uuid4()), seconds if watch else None, as_json=as_json)
 
     return place
@@ -125,7 +125,8 @@ def _listener(where: Endpoint, stack: ExitStack) -> Listener | None:
         return None
 
 
-def _span(option: str, text: str) -> timedelta:
+def span(option: str, text: str) -> timedelta:
+    """The time that an option says; ends the command where it says none."""
     match = _SPAN.fullmatch(text)
     if match is None:
         fail(f"{option} {text}: a number and s, m, h or d, such as 30s or 5m", MISUSED)

@@ -40,16 +40,19 @@ class ServiceError(Exception):
         message: str,
         *,
         code: int = MISUSED,
+        status: int | None = None,
         faults: tuple[tuple[str, str], ...] = (),
         passing: bool = False,
         retry_seconds: float | None = None,
     ) -> None:
         """`code` is what the command exits with; `passing`: the same may be asked again.
 
-        `faults` are the faulty fields, each with what is wrong with it.
+        `status` is that of HTTP, if there was an answer; `faults` are the faulty fields, each with
+        what is wrong with it.
         """
         super().__init__(message)
         self.code = code
+        self.status = status
         self.faults = faults
         self.passing = passing
         self.retry_seconds = retry_seconds
@@ -86,10 +89,10 @@ def endpoint() -> Endpoint:
     token = os.environ.get("SLUICE_TOKEN") or None
     if url := os.environ.get("SLUICE_URL"):
         websocket = os.environ.get("SLUICE_WEBSOCKET_URL") or None
-        return _usable(Endpoint(url.rstrip("/"), websocket, token))
+        return usable(Endpoint(url.rstrip("/"), websocket, token))
     try:
         stack = json.loads(STACK.read_text())
-        return _usable(
+        return usable(
             Endpoint(str(stack["http"]), str(stack["websocket"]), token or stack.get("token"))
         )
     except FileNotFoundError:
@@ -98,7 +101,8 @@ def endpoint() -> Endpoint:
         fail(f"{STACK}: does not describe a stack ({error!r})", MISUSED)
 
 
-def _usable(found: Endpoint) -> Endpoint:
+def usable(found: Endpoint) -> Endpoint:
+    """An endpoint that can be meant; ends the command where it cannot."""
     for url, schemes in ((found.http, ("http", "https")), (found.websocket, ("ws", "wss"))):
         if url is not None and not _is_url(url, schemes):
             fail(f"{url}: no {schemes[0]} or {schemes[1]} URL", MISUSED)
@@ -143,6 +147,14 @@ class Service:
         """Sends `body`, each time under the same `key`."""
         return self._patiently("POST", path, body, key)
 
+    def websocket(self) -> str | None:
+        """Where the service says that its WebSocket is; raises `ServiceError`."""
+        response = self._ask("GET", "/console/config.json")
+        url = _content(response).get("websocket")
+        if response.status != HTTPStatus.OK or not isinstance(url, str | None):
+            raise self._refusal(response, {})
+        return url
+
     def delete(self, path: str) -> dict[str, Any]:
         return self._patiently("DELETE", path).data
 
@@ -171,6 +183,15 @@ class Service:
         body: Mapping[str, Any] | None = None,
         key: str | None = None,
     ) -> Answer:
+        return self._read(self._ask(method, path, body, key))
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        key: str | None = None,
+    ) -> urllib3.BaseHTTPResponse:
         headers = {"accept": "application/json"}
         if self._where.token is not None:
             headers["authorization"] = f"Bearer {self._where.token}"
@@ -179,7 +200,7 @@ class Service:
         if key is not None:
             headers["idempotency-key"] = key
         try:
-            response = self._pool.request(
+            return self._pool.request(
                 method,
                 f"{self._where.http}{path}",
                 body=None if body is None else json.dumps(body).encode(),
@@ -189,15 +210,9 @@ class Service:
         except urllib3.exceptions.HTTPError as error:
             message = f"{self._where.http} does not answer: {_why(error)}"
             raise ServiceError(message, passing=True) from error
-        return self._read(response)
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> Answer:
-        try:
-            content = json.loads(response.data)
-        except ValueError:
-            content = None
-        if not isinstance(content, dict):
-            content = {}
+        content = _content(response)
         # Not by the HTTP status: whoever asks how the service is wants to hear that it is not well.
         if content.get("status") == "success" and isinstance(data := content.get("data"), dict):
             return Answer(data, response.headers.get("Idempotent-Replayed") == "true")
@@ -216,6 +231,7 @@ class Service:
         return ServiceError(
             message,
             code=FAILED if ours and content.get("code") in NO_FOR_AN_ANSWER else MISUSED,
+            status=status,
             faults=_faults(content.get("details")),
             passing=status == HTTPStatus.TOO_MANY_REQUESTS
             or status >= HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -236,6 +252,15 @@ def _wait(state: RetryCallState) -> float:
     if isinstance(error, ServiceError) and error.retry_seconds is not None:
         return error.retry_seconds
     return _PAUSE(state)
+
+
+def _content(response: urllib3.BaseHTTPResponse) -> dict[str, Any]:
+    """The JSON object that came back; empty where it was none."""
+    try:
+        content = json.loads(response.data)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _faults(details: object) -> tuple[tuple[str, str], ...]:

@@ -138,6 +138,18 @@ def test_the_service_says_that_it_is_ready(capsys: pytest.CaptureFixture[str]) -
     assert set(health["checks"]) == {"queue", "postgres", "valkey", "rpc"}
 
 
+def test_a_deployed_service_passes_its_smoke_test(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # As from elsewhere: the URL and the token are all that is known.
+    assert run("smoke", stack.http, "--token", stack.token or "", "--json") == 0
+    checks = {check["name"]: check for check in document(capsys)["checks"]}
+    assert {name for name, check in checks.items() if check["ok"] is not True} == set()
+    assert checks["websocket"]["told"] == stack.websocket
+    assert checks["final"]["told"] == f"{' → '.join(WAY)}, by the WebSocket"
+    assert checks["same key"]["told"] == "the same order, told as such"
+
+
 def test_a_watch_tells_each_change_of_an_order_placed_meanwhile(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:

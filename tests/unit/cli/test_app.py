@@ -56,6 +56,7 @@ def test_without_a_command_the_help_is_shown(
         ("watch",),
         ("quote",),
         ("status",),
+        ("smoke",),
     ],
 )
 def test_help_says_how_a_command_exits(
