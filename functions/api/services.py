@@ -37,11 +37,11 @@ class Services:
 
     @cached_property
     def valkey(self) -> Valkey:
-        return connect(self.config.VALKEY_URL)
+        return connect(self.config.valkey_url())
 
     @cached_property
     def blocking_valkey(self) -> BlockingValkey:
-        return connect_blocking(self.config.VALKEY_URL)
+        return connect_blocking(self.config.valkey_url())
 
     @cached_property
     def door(self) -> Door:
@@ -65,21 +65,19 @@ class Services:
         from sluice.orders.database import Database
         from sluice.orders.store import PostgresStore
 
-        return PostgresStore(Database(self.config.DATABASE_URL))
+        return PostgresStore(Database(self.config.database_url))
 
     @cached_property
     def rpcs(self) -> "list[RpcAccounts]":
         from sluice.markets.live import rpcs
 
-        return rpcs(self.config.SOLANA_RPC_URL)
+        return rpcs(self.config.rpc_url())
 
     @cached_property
     def market(self) -> "Market":
         from sluice.markets.live import live_market
 
-        return live_market(
-            self.catalog, self.config.SOLANA_RPC_URL, self.config.VENUE_TIMEOUT_MS / 1000
-        )
+        return live_market(self.catalog, self.config.rpc_url(), self.config.VENUE_TIMEOUT_MS / 1000)
 
     @cached_property
     def router(self) -> "Router":

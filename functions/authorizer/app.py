@@ -78,7 +78,7 @@ def key_holders() -> KeyHolders:
     from sluice.access.stored_keys import StoredKeys
     from sluice.orders.database import Database
 
-    url = load(KeysConfig).DATABASE_URL
+    url = load(KeysConfig).database_url
 
     async def holder(key_hash: bytes) -> Caller | None:
         # A connection for the moment: there may be many processes, and each asks seldom.

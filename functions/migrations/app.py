@@ -21,7 +21,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """
     try:
         applied = (
-            [] if event["RequestType"] == "Delete" else migrate(load(MigrationsConfig).DATABASE_URL)
+            []
+            if event["RequestType"] == "Delete"
+            else migrate(load(MigrationsConfig).database_url())
         )
         answer = {"Status": "SUCCESS", "Data": {"Applied": ", ".join(applied)}}
         logger.info("migrated", extra={"applied": applied})

@@ -31,9 +31,9 @@ Event = dict[str, Any]
 
 loop = asyncio.new_event_loop()
 config = cache(lambda: load(ConnectionsConfig))
-registry = cache(lambda: Registry(connect(config().VALKEY_URL), config().RELAY_SHARDS))
+registry = cache(lambda: Registry(connect(config().valkey_url()), config().RELAY_SHARDS))
 door = cache(
-    lambda: Door(connect_blocking(config().VALKEY_URL), COMMANDS_PER_SECOND, COMMANDS_BURST)
+    lambda: Door(connect_blocking(config().valkey_url()), COMMANDS_PER_SECOND, COMMANDS_BURST)
 )
 
 

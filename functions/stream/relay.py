@@ -41,9 +41,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
 
 
 async def _live(shard: int | None, seconds: float, function: str) -> str:
-    database = Database(config().DATABASE_URL)
-    valkey = connect(config().VALKEY_URL)
-    listener = connect(config().VALKEY_URL, retries=0)
+    database = Database(config().database_url)
+    valkey = connect(config().valkey_url())
+    listener = connect(config().valkey_url(), retries=0)
     poster = ApiGatewayPoster(config().WEBSOCKET_ENDPOINT, config().AWS_REGION)
     served = FIRST_SHARD if shard is None else shard
 

@@ -26,9 +26,9 @@ loop = asyncio.new_event_loop()
 def sweeper() -> Sweeper:
     """The process's sweeper: its connections live as long as the process."""
     config = load(SweeperConfig)
-    valkey = connect(config.VALKEY_URL)
+    valkey = connect(config.valkey_url())
     return Sweeper(
-        PostgresStore(Database(config.DATABASE_URL)),
+        PostgresStore(Database(config.database_url)),
         WaitingOrders(valkey),
         SqsReturns(config.ORDERS_QUEUE_URL),
         ValkeyPublisher(valkey),

@@ -2,29 +2,32 @@
 
 A variable that ends in `_URL` holds either the URL itself or the ARN of a Secrets Manager secret
 that holds it, so that a URL with a password in it never stands in a function's environment on AWS.
+One that ends in `_LOGIN` is the ARN of a secret with the username and password of a URL that has
+none. Secrets are asked for when their URL is first needed: most cold starts need one of three.
 """
 
+import json
 import os
 from collections.abc import Mapping
 from typing import Annotated, TypeVar
+from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-SECRET_MAX_AGE_SECONDS = 300
+from sluice.secret import secret_text
 
-
-def _revealed(reference: str) -> str:
-    """The URL that `reference` names; a secret is fetched once and kept for a while."""
-    if not reference.startswith("arn:"):
-        return reference
-    # Imported here: it brings boto3, which a function given plain URLs does not need.
-    from aws_lambda_powertools.utilities import parameters
-
-    value: str = parameters.get_secret(reference, max_age=SECRET_MAX_AGE_SECONDS)
-    return value
+Url = Annotated[str, Field(min_length=1)]
 
 
-Url = Annotated[str, Field(min_length=1), AfterValidator(_revealed)]
+def _revealed(reference: str, login: str = "", *, fresh: bool = False) -> str:
+    """The URL that `reference` is or names, with what `login` names put into it."""
+    url = secret_text(reference, fresh=fresh) if reference.startswith("arn:") else reference
+    if not login:
+        return url
+    known = json.loads(secret_text(login, fresh=fresh))
+    name, password = (quote(known[part], safe="") for part in ("username", "password"))
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{name}:{password}@{parts.netloc}"))
 
 
 class _Environment(BaseModel):
@@ -32,13 +35,39 @@ class _Environment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
-class ApiConfig(_Environment):
+class _WithDatabase(_Environment):
+    DATABASE_URL: Url
+    DATABASE_LOGIN: str = ""
+
+    def database_url(self, *, fresh: bool = False) -> str:
+        """Where Postgres is, login included; `fresh`: asked for anew, should it have changed.
+
+        Raises `SecretUnavailable`.
+        """
+        return _revealed(self.DATABASE_URL, self.DATABASE_LOGIN, fresh=fresh)
+
+
+class _WithValkey(_Environment):
+    VALKEY_URL: Url
+    VALKEY_LOGIN: str = ""
+
+    def valkey_url(self) -> str:
+        """Where Valkey is, login included. Raises `SecretUnavailable`."""
+        return _revealed(self.VALKEY_URL, self.VALKEY_LOGIN)
+
+
+class _WithRpc(_Environment):
+    SOLANA_RPC_URL: Url
+
+    def rpc_url(self) -> str:
+        """Where Solana is, keys included, or several places. Raises `SecretUnavailable`."""
+        return _revealed(self.SOLANA_RPC_URL)
+
+
+class ApiConfig(_WithDatabase, _WithValkey, _WithRpc):
     """`functions/api`."""
 
     ORDERS_QUEUE_URL: str = Field(min_length=1)
-    VALKEY_URL: Url
-    DATABASE_URL: Url
-    SOLANA_RPC_URL: Url
     MARKETS: str = "mainnet"
     RATE_LIMIT_PER_SECOND: int = Field(default=50, ge=0, le=10_000)
     """Orders and quotes that an account may ask for, on average; 0 is no limit."""
@@ -50,14 +79,11 @@ class ApiConfig(_Environment):
     """Where the console listens; without it, it asks again and again."""
 
 
-class WorkerConfig(_Environment):
+class WorkerConfig(_WithDatabase, _WithValkey, _WithRpc):
     """`functions/worker`; the rest of what the engine needs."""
 
     ORDERS_QUEUE_URL: str = Field(min_length=1)
     DEAD_LETTER_QUEUE_URL: str = Field(min_length=1)
-    DATABASE_URL: Url
-    VALKEY_URL: Url
-    SOLANA_RPC_URL: Url
     MARKETS: str = "mainnet"
     VENUE_TIMEOUT_MS: int = Field(default=1500, gt=0)
     LEASE_SECONDS: float = Field(default=30, gt=0)
@@ -66,18 +92,15 @@ class WorkerConfig(_Environment):
     """What one more pool in a route costs its owner: about a signature and its priority fee."""
 
 
-class SweeperConfig(_Environment):
+class SweeperConfig(_WithDatabase, _WithValkey):
     """`functions/sweeper`."""
 
-    DATABASE_URL: Url
-    VALKEY_URL: Url
     ORDERS_QUEUE_URL: str = Field(min_length=1)
 
 
-class ConnectionsConfig(_Environment):
+class ConnectionsConfig(_WithValkey):
     """`functions/stream/connections.py`."""
 
-    VALKEY_URL: Url
     RELAY_FUNCTION: str = Field(min_length=1)
     WEBSOCKET_ENDPOINT: str = Field(min_length=1)
     """Where `@connections` is served: https://{api}.execute-api.{region}.amazonaws.com/{stage}."""
@@ -85,11 +108,9 @@ class ConnectionsConfig(_Environment):
     RELAY_SHARDS: int = Field(default=1, ge=1, le=256)
 
 
-class RelayConfig(_Environment):
+class RelayConfig(_WithDatabase, _WithValkey):
     """`functions/stream/relay.py`."""
 
-    VALKEY_URL: Url
-    DATABASE_URL: Url
     WEBSOCKET_ENDPOINT: str = Field(min_length=1)
     AWS_REGION: str
     RELAY_SHARDS: int = Field(default=1, ge=1, le=256)
@@ -109,16 +130,12 @@ class AuthorizerConfig(_Environment):
     """The account of everyone where nobody is asked who they are; empty everywhere else."""
 
 
-class KeysConfig(_Environment):
+class KeysConfig(_WithDatabase):
     """What the authorizer needs beside, once an API key is presented: the secret is not free."""
 
-    DATABASE_URL: Url
 
-
-class MigrationsConfig(_Environment):
+class MigrationsConfig(_WithDatabase):
     """`functions/migrations`."""
-
-    DATABASE_URL: Url
 
 
 Model = TypeVar("Model", bound=_Environment)

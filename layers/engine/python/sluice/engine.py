@@ -333,14 +333,14 @@ def _outcome(
 def bootstrap(config: WorkerConfig) -> Engine:
     """The engine of a process, from its environment; connects to nothing yet."""
     tokens = catalog(config.MARKETS)
-    market = live_market(tokens, config.SOLANA_RPC_URL, config.VENUE_TIMEOUT_MS / 1000)
+    market = live_market(tokens, config.rpc_url(), config.VENUE_TIMEOUT_MS / 1000)
     return Engine(
-        store=PostgresStore(Database(config.DATABASE_URL)),
+        store=PostgresStore(Database(config.database_url)),
         market=market,
         router=Router(tokens, config.LEG_COST_LAMPORTS),
         tokens=tokens,
         settlement=PaperSettlement(market),
-        publisher=ValkeyPublisher(connect(config.VALKEY_URL)),
+        publisher=ValkeyPublisher(connect(config.valkey_url())),
         clock=SystemClock(),
         lease_seconds=config.LEASE_SECONDS,
     )

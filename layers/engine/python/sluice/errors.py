@@ -84,6 +84,10 @@ class IssuerUnavailable(Exception):
     """The issuer of tokens gave no keys: whether a token is good cannot be told."""
 
 
+class SecretUnavailable(Exception):
+    """Secrets Manager does not tell where something is, or by what password."""
+
+
 class DatabaseUnavailable(Exception):
     """Postgres cannot be reached, or broke off: as far as known, nothing was committed."""
 

@@ -9,12 +9,12 @@ import select
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from psycopg.rows import dict_row
 
-from sluice.errors import DatabaseUnavailable, StoreRefused
+from sluice.errors import DatabaseUnavailable, SecretUnavailable, StoreRefused
 
 IDLE_CHECK_SECONDS = 20.0
 """A connection that idled longer, or was told something meanwhile, is asked for a sign of life."""
@@ -27,17 +27,24 @@ CUT_OFF_AT = 0.98
 Connection = psycopg.AsyncConnection[dict[str, Any]]
 
 
+class Where(Protocol):
+    """Tells where Postgres is and by what password; asked `fresh` after that was of no use."""
+
+    def __call__(self, *, fresh: bool = False) -> str: ...
+
+
 class Database:
     """Hands out the process's connection; not for use from two tasks at once."""
 
     def __init__(
         self,
-        url: str,
+        url: str | Where,
         now: Callable[[], float] = time.monotonic,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         """`patience` is in seconds."""
-        self._url = url
+        self._where = _fixed(url) if isinstance(url, str) else url
+        self._refused = False
         self._patience = patience
         self._now = now
         self._connection: Connection | None = None
@@ -58,7 +65,7 @@ class Database:
                 connection = await self._ready(cut_at)
                 with _cut_off(connection, cut_at):
                     yield connection
-        except (psycopg.OperationalError, TimeoutError) as error:
+        except (psycopg.OperationalError, SecretUnavailable, TimeoutError) as error:
             raise DatabaseUnavailable(str(error) or "it does not answer") from error
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             raise StoreRefused(str(error)) from error
@@ -76,14 +83,17 @@ class Database:
             if fresh or await self._alive(connection, cut_at):
                 self._used_at = self._now()
                 return connection
+        # A password that was changed is noticed by its being refused.
+        where, self._refused = self._where(fresh=self._refused), True
         # prepare_threshold=None: prepared statements do not survive a transaction pooler.
         self._connection = await psycopg.AsyncConnection.connect(
-            self._url,
+            where,
             autocommit=True,
             prepare_threshold=None,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             row_factory=dict_row,
         )
+        self._refused = False
         self._used_at = self._now()
         return self._connection
 
@@ -100,6 +110,13 @@ class Database:
             await connection.close()
             return False
         return True
+
+
+def _fixed(url: str) -> Where:
+    def where(*, fresh: bool = False) -> str:
+        return url
+
+    return where
 
 
 def _told(connection: Connection) -> bool:
