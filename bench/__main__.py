@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from . import accept, quotes, routing, stream, worker
+from . import accept, imports, quotes, routing, stream, worker
 
 Part = Callable[[Console], dict[str, Any]]
 
@@ -18,6 +18,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "accept": accept.run,
     "worker": worker.run,
     "stream": stream.run,
+    "imports": imports.run,
 }
 """Each part prints what it finds, and returns the same for a program to read."""
 
