@@ -21,10 +21,12 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status token test bench chaos check format build lock
+.PHONY: help install up down status token test bench chaos invoke check audit format openapi build lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## the locked packages, in .venv; every target below does it when it must
 
 up: $(INSTALLED) ## deploy to this laptop and place a first order [AUTH=off] [BACKENDS=docker] [SOLANA_RPC_URL=...]
 	@$(BIN)/python -m local up --backends "$(BACKENDS)" --rpc-url "$(SOLANA_RPC_URL)" --auth "$(AUTH)"
@@ -47,19 +49,33 @@ bench: $(INSTALLED) ## quotes beside the official SDKs, routing, throughput besi
 chaos: $(INSTALLED) ## 5,000 orders while everything they need fails, and what must hold then [CHAOS="--seed 7"]
 	@$(BIN)/python -m local.chaos $(CHAOS)
 
-check: $(INSTALLED) ## ruff, mypy --strict, sam validate --lint, docs/asyncapi.yaml
+invoke: build ## every event by `sam local invoke`, in Docker, against what `make up` started
+	@$(BIN)/python -m local.invoke
+
+check: $(INSTALLED) ## ruff, mypy --strict, sam validate --lint, docs/asyncapi.yaml, .github
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sam validate --lint
 	$(BIN)/check-jsonschema --schemafile $(ASYNCAPI_SCHEMA) docs/asyncapi.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --quiet --pedantic --strict-collection .
 
 # AsyncAPI 3's own schema, in whichever folder this Python keeps its packages.
 ASYNCAPI_SCHEMA := $(VENV)/lib/python*/site-packages/xstate_statemachine/eda/_asyncapi_schema.json
 
+audit: $(INSTALLED) ## asks PyPI which locked packages have known vulnerabilities
+	$(BIN)/pip-audit --disable-pip --require-hashes --progress-spinner off \
+		--requirement requirements-dev.txt --requirement layers/dependencies/requirements.txt
+
 format: $(INSTALLED) ## let ruff fix and format what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+openapi: $(INSTALLED) ## write docs/openapi.json anew, after a change of the HTTP API
+	PYTHONPATH=functions $(BIN)/python -m local.openapi > docs/openapi.json
 
 build: $(INSTALLED) ## what AWS gets: arm64, python3.13, in .aws-sam/build
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build

@@ -21,6 +21,8 @@ class Context(LambdaContext):
     def __init__(self) -> None:
         self._function_name = "function"
         self._aws_request_id = REQUEST_ID
+        self._memory_limit_in_mb = 512
+        self._invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:function"
 
     @staticmethod
     def get_remaining_time_in_millis() -> int:

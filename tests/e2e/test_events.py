@@ -1,7 +1,10 @@
-"""Each event in `events/` gets from its deployed function the answer it should."""
+"""Each event in `events/` gets from its function the answer it should, deployed and as invoked."""
 
 import json
-from pathlib import Path
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,33 +12,34 @@ import boto3
 import pytest
 from mypy_boto3_lambda import LambdaClient
 
+from local import ministack
+from local.examples import (
+    ANSWERS,
+    ENVIRONMENT,
+    EVENTS,
+    environment,
+    fault,
+    function_of,
+    payload,
+    relay_serves,
+)
+from local.home import PROJECT, Home
+from local.ports import Ports
+from local.settings import Settings
 from local.stack import Stack
 
 pytestmark = pytest.mark.e2e
 
-EVENTS = Path(__file__).parents[2] / "events"
-FUNCTIONS = {
-    "api": "ApiFunction",
-    "authorizer": "AuthorizerFunction",
-    "worker": "WorkerFunction",
-    "connections": "ConnectionsFunction",
-    "relay": "RelayFunction",
-    "sweeper": "SweeperFunction",
-    "migrations": "MigrationsFunction",
-}
-ANSWERS: dict[str, dict[str, Any]] = {
-    "api_execute": {"statusCode": 201},
-    "api_health": {"statusCode": 200},
-    "authorizer_http": {"isAuthorized": False},
-    "authorizer_connect": {"principalId": "nobody", "context": {}},
-    "worker_sqs": {"batchItemFailures": []},
-    "connections_connect": {"statusCode": 200},
-    "connections_default": {"statusCode": 200},
-    "connections_disconnect": {"statusCode": 200},
-    "relay_schedule": {"left": "another relay serves"},
-    "sweeper_schedule": {"stuck": 0, "unclaimed": 0, "expired": 0},
-    "migrations_create": {"Status": "SUCCESS", "Data": {"Applied": ""}},
-}
+SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def ports(stack: Stack, stack_home: Home) -> Iterator[Ports]:
+    """Those of the stack, while its relay serves."""
+    settings = Settings.read(stack_home)
+    assert settings is not None
+    with relay_serves(stack):
+        yield settings.ports
 
 
 @pytest.fixture
@@ -44,32 +48,52 @@ def lambda_client(stack: Stack) -> LambdaClient:
     return boto3.client(
         "lambda",
         endpoint_url=f"{gateway.scheme}://{gateway.netloc}",
-        region_name="us-east-1",
+        region_name=ministack.REGION,
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
 
 
 def test_every_event_has_an_expected_answer() -> None:
-    assert {file.stem for file in EVENTS.glob("*.json")} - {"env"} == set(ANSWERS)
+    assert set(EVENTS.glob("*.json")) - {ENVIRONMENT} == {
+        EVENTS / f"{name}.json" for name in ANSWERS
+    }
 
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_event_is_answered_by_its_function(
-    stack: Stack, lambda_client: LambdaClient, name: str
+    ports: Ports, lambda_client: LambdaClient, name: str
 ) -> None:
-    payload = (EVENTS / f"{name}.json").read_text().replace("127.0.0.1:4566", _gateway(stack))
-    function = _deployed(lambda_client, FUNCTIONS[name.split("_")[0]])
+    function = _deployed(lambda_client, function_of(name))
 
-    response = lambda_client.invoke(FunctionName=function, Payload=payload)
+    response = lambda_client.invoke(FunctionName=function, Payload=payload(name, ports))
 
-    # A function that raised answers with its error instead, which has none of these keys.
-    answer = json.loads(response["Payload"].read())
-    assert answer | ANSWERS[name] == answer
+    assert fault(name, json.loads(response["Payload"].read())) is None
 
 
-def _gateway(stack: Stack) -> str:
-    return urlsplit(stack.http).netloc
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_event_is_answered_in_the_environment_of_sam_local(ports: Ports, name: str) -> None:
+    variables = {
+        **environment(ports)[function_of(name)],
+        **ministack.CREDENTIALS,
+        "AWS_REGION": ministack.REGION,
+        "AWS_ENDPOINT_URL": ministack.url(ports.gateway),
+        "PYTHONPATH": f"functions{os.pathsep}layers/engine/python",
+    }
+    done = subprocess.run(
+        (sys.executable, "-m", "tests.e2e.invoked", function_of(name)),
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], **variables},
+        input=payload(name, ports),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    answer: Any = json.loads(done.stdout.splitlines()[-1])
+    assert fault(name, answer) is None
 
 
 def _deployed(client: LambdaClient, logical_id: str) -> str:

@@ -1,0 +1,195 @@
+"""`make invoke`: every event by `sam local invoke`, against the stack that `make up` started."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from . import http, ministack
+from .errors import StackError
+from .examples import ANSWERS, environment, fault, function_of, payload, relay_serves
+from .home import PROJECT, Home
+from .ports import HOST, Ports
+from .processes import VENV_BIN, clean_environment
+from .progress import Progress
+from .settings import Settings
+from .stack import Stack
+from .waiting import until
+
+IMAGE = "public.ecr.aws/lambda/python:3.13-arm64"
+"""What SAM runs the functions of the template in."""
+PLATFORM = "linux/arm64"
+PULL_SECONDS, INVOKE_SECONDS, START_SECONDS = 600, 300, 300
+EMULATION = "docker run --privileged --rm tonistiigi/binfmt --install arm64"
+
+
+def main(home: Home, progress: Progress) -> None:
+    """Raises `StackError` for the first thing that is missing, and for answers that are wrong."""
+    stack, settings = Stack.read(home), Settings.read(home)
+    if stack is None or settings is None:
+        raise StackError("invoke: no stack is running to invoke against; start one with `make up`")
+    require_docker()
+    with progress.step(f"image {IMAGE}"):
+        require_image()
+    sam = SamLocal(settings.ports)
+    wrong = []
+    with relay_serves(stack):
+        for name in ANSWERS:
+            with progress.step(f"sam local invoke {function_of(name)}: {name}"):
+                answer = sam.invoke(function_of(name), payload(name, settings.ports))
+            told = fault(name, answer)
+            if told:
+                wrong.append(name)
+                progress.console.print(f"[red]✗[/] {name}: ", end="")
+                progress.console.print(told, markup=False, soft_wrap=True)
+    with progress.step("sam local start-api serves, and lets no stranger in"), sam.api() as url:
+        _require_status(f"{url}/health", HTTPStatus.OK)
+        _require_status(f"{url}/api/markets", HTTPStatus.UNAUTHORIZED)
+    if wrong:
+        raise StackError(f"invoke: {len(wrong)} of {len(ANSWERS)} answers are wrong")
+
+
+def require_docker() -> None:
+    """Raises one line unless a Docker engine answers."""
+    code, told = _docker("version", "--format", "{{.Server.Version}}", seconds=30)
+    if code:
+        raise StackError(f"invoke: no Docker engine answers, which `sam local` needs: {told}")
+
+
+def require_image() -> None:
+    """Raises one line unless the base image is here, or can be had, and runs on this machine."""
+    code, told = _docker("pull", "--quiet", "--platform", PLATFORM, IMAGE, seconds=PULL_SECONDS)
+    if code and _docker("image", "inspect", IMAGE, seconds=30)[0]:
+        raise StackError(f"invoke: {IMAGE} is not here and cannot be pulled: {told}")
+    run = ("run", "--rm", "--platform", PLATFORM, "--entrypoint", "/bin/true", IMAGE)
+    code, told = _docker(*run, seconds=60)
+    if code:
+        raise StackError(
+            f"invoke: this machine does not run {PLATFORM} (try `{EMULATION}`): {told}"
+        )
+
+
+def _docker(*arguments: str, seconds: float) -> tuple[int, str]:
+    """The exit code, and the last line of what Docker says."""
+    try:
+        done = subprocess.run(
+            ("docker", *arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+    except FileNotFoundError:
+        return 127, "docker is not installed"
+    except subprocess.TimeoutExpired:
+        return 124, f"docker {arguments[0]} is not done after {seconds:g} s"
+    return done.returncode, last_of(done.stdout)
+
+
+class SamLocal:
+    """`sam local` on what `make build` built, reaching the parts of a stack by the host's ports."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def invoke(self, function: str, event: str) -> object:
+        """What the function answers; its last line where that is no JSON. Raises `StackError`."""
+        with self._command("invoke", function, "--event", "-") as command:
+            try:
+                done = subprocess.run(
+                    command,
+                    cwd=PROJECT,
+                    env=_environment(),
+                    input=event,
+                    capture_output=True,
+                    text=True,
+                    timeout=INVOKE_SECONDS,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired as error:
+                message = f"sam local invoke {function}: no answer after {INVOKE_SECONDS} s"
+                raise StackError(message) from error
+        if done.returncode:
+            raise StackError(f"sam local invoke {function}: {last_of(done.stderr)}")
+        try:
+            return json.loads(last_of(done.stdout))
+        except ValueError:
+            return last_of(done.stdout)
+
+    @contextmanager
+    def api(self) -> Iterator[str]:
+        """Where `sam local start-api` serves meanwhile."""
+        port = Ports.free().gateway
+        with self._command("start-api", "--port", str(port)) as command:
+            serving = subprocess.Popen(
+                command,
+                cwd=PROJECT,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            try:
+                yield f"http://{HOST}:{port}"
+            finally:
+                serving.terminate()
+                serving.wait(timeout=START_SECONDS)
+
+    @contextmanager
+    def _command(self, name: str, *arguments: str) -> Iterator[tuple[str, ...]]:
+        gateway = ministack.url(self._ports.gateway).removeprefix("http://")
+        with TemporaryDirectory(prefix="sluice-") as directory:
+            variables = Path(directory) / "env.json"
+            variables.write_text(json.dumps(environment(self._ports)))
+            yield (
+                *(str(VENV_BIN / "sam"), "local", name, *arguments),
+                *("--env-vars", str(variables), "--docker-network", "host", "--skip-pull-image"),
+                *("--parameter-overrides", f"Environment=local LocalGateway={gateway}"),
+            )
+
+
+def last_of(text: str) -> str:
+    """The last line that says anything."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "(nothing)"
+
+
+def _environment() -> dict[str, str]:
+    return clean_environment(SAM_CLI_TELEMETRY="0", **ministack.CREDENTIALS)
+
+
+def _require_status(url: str, wanted: HTTPStatus) -> None:
+    answer: object = "nothing"
+
+    def answers() -> bool:
+        nonlocal answer
+        try:
+            answer = http.call("GET", url)[0]
+        except OSError as error:
+            answer = error
+        return answer == wanted
+
+    if not until(answers, START_SECONDS):
+        raise StackError(f"sam local start-api: {url} answers {answer}, not {wanted}")
+
+
+def run(home: Home) -> int:
+    """The exit code: 1 also for what could not be tried, which nobody should take for tried."""
+    progress = Progress()
+    try:
+        main(home, progress)
+    except StackError as error:
+        progress.console.print("[red]✗[/] ", end="")
+        progress.console.print(str(error), markup=False, soft_wrap=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(Home()))

@@ -1,0 +1,91 @@
+"""`make invoke` on a machine that lacks what it needs: it says what, and never passes."""
+
+from pathlib import Path
+
+import pytest
+
+from local import examples, invoke
+from local.errors import StackError
+from local.home import Home
+from local.ports import Ports
+
+ENGINE = 'case "$1" in version) echo 28.0; exit 0;; esac\n'
+NO_PULL = ENGINE + 'case "$1" in pull|image) echo no such host; exit 1;; esac\n'
+PULLED_BEFORE = ENGINE + 'case "$1" in pull) echo no such host; exit 1;; esac\n'
+FOREIGN = ENGINE + 'case "$1" in run) echo exec format error; exit 255;; esac\n'
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only folder in which programs are found."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def docker(programs: Path, script: str) -> None:
+    program = programs / "docker"
+    program.write_text(f"#!/bin/sh\n{script}exit 0\n")
+    program.chmod(0o755)
+
+
+def required() -> None:
+    invoke.require_docker()
+    invoke.require_image()
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        (None, "no Docker engine answers.*docker is not installed"),
+        ("echo Cannot connect; exit 1\n", "no Docker engine answers.*Cannot connect"),
+        (NO_PULL, "python:3.13-arm64 is not here and cannot be pulled: no such host"),
+        (FOREIGN, "does not run linux/arm64.*binfmt.*exec format error"),
+    ],
+    ids=["not installed", "not running", "no image", "no emulation"],
+)
+def test_what_is_missing_is_named(programs: Path, script: str | None, told: str) -> None:
+    if script is not None:
+        docker(programs, script)
+
+    with pytest.raises(StackError, match=told):
+        required()
+
+
+@pytest.mark.parametrize("script", [ENGINE, PULLED_BEFORE], ids=["pulled", "pulled before"])
+def test_an_engine_with_the_image_is_enough(programs: Path, script: str) -> None:
+    docker(programs, script)
+
+    required()
+
+
+def test_without_a_stack_it_does_not_pass(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke.run(Home(tmp_path)) == 1
+    assert "`make up`" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        ({"statusCode": 200, "body": "..."}, False),
+        ({"statusCode": 500}, True),
+        ({"errorMessage": "boom", "errorType": "KeyError"}, True),
+        ("Function timed out", True),
+    ],
+)
+def test_an_answer_is_held_to_what_it_must_have(answer: object, *, wrong: bool) -> None:
+    assert (examples.fault("api_health", answer) is not None) is wrong
+
+
+def test_events_and_environment_go_to_where_the_stack_listens() -> None:
+    ports = Ports(gateway=1, postgres=2, valkey=3, market=4, issuer=5)
+
+    assert "127.0.0.1:1/cloudformation" in examples.payload("migrations_create", ports)
+    worker = examples.environment(ports)["WorkerFunction"]
+    assert worker["DATABASE_URL"] == "postgresql://postgres@127.0.0.1:2/postgres"
+    assert worker["VALKEY_URL"] == "redis://127.0.0.1:3/0"
+    assert worker["SOLANA_RPC_URL"] == "http://127.0.0.1:4"
+    assert examples.environment(ports)["AuthorizerFunction"]["OIDC_ISSUER"] == "http://127.0.0.1:5"
