@@ -9,8 +9,9 @@ from sluice.markets.catalog import Catalog, catalog
 from sluice.orders.queue import SqsOrderQueue
 from sluice.streaming.accepted import AcceptedOrders
 from sluice.streaming.door import Door
+from sluice.streaming.line import Line
 from sluice.streaming.publish import ValkeyPublisher
-from sluice.streaming.valkey import BlockingValkey, Valkey, connect, connect_blocking
+from sluice.streaming.valkey import Valkey, connect
 
 from .presenter import Presenter
 
@@ -40,17 +41,17 @@ class Services:
         return connect(self.config.valkey_url())
 
     @cached_property
-    def blocking_valkey(self) -> BlockingValkey:
-        return connect_blocking(self.config.valkey_url())
+    def line(self) -> Line:
+        return Line(self.config.valkey_url())
 
     @cached_property
     def door(self) -> Door:
         config = self.config
-        return Door(self.blocking_valkey, config.RATE_LIMIT_PER_SECOND, config.RATE_LIMIT_BURST)
+        return Door(self.line, config.RATE_LIMIT_PER_SECOND, config.RATE_LIMIT_BURST)
 
     @cached_property
     def accepted(self) -> AcceptedOrders:
-        return AcceptedOrders(self.blocking_valkey)
+        return AcceptedOrders(self.line)
 
     @cached_property
     def publisher(self) -> ValkeyPublisher:

@@ -20,8 +20,9 @@ from sluice.streaming.commands import (
 )
 from sluice.streaming.door import Door
 from sluice.streaming.frames import Frame, StreamError, error_frame, pong_frame
+from sluice.streaming.line import Line
 from sluice.streaming.registry import Connection, Registry
-from sluice.streaming.valkey import ValkeyError, connect, connect_blocking
+from sluice.streaming.valkey import ValkeyError, connect
 
 if TYPE_CHECKING:
     from sluice.streaming.poster import ApiGatewayPoster
@@ -32,9 +33,7 @@ Event = dict[str, Any]
 loop = asyncio.new_event_loop()
 config = cache(lambda: load(ConnectionsConfig))
 registry = cache(lambda: Registry(connect(config().valkey_url()), config().RELAY_SHARDS))
-door = cache(
-    lambda: Door(connect_blocking(config().valkey_url()), COMMANDS_PER_SECOND, COMMANDS_BURST)
-)
+door = cache(lambda: Door(Line(config().valkey_url()), COMMANDS_PER_SECOND, COMMANDS_BURST))
 
 
 def handler(event: Event, context: LambdaContext) -> dict[str, int]:

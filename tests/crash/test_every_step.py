@@ -18,8 +18,9 @@ from sluice.orders.received import MAX_RECEIVES
 from sluice.orders.returns import SqsReturns
 from sluice.orders.store import PostgresStore
 from sluice.streaming.accepted import AcceptedOrders, WaitingOrders
+from sluice.streaming.line import Line
 from sluice.streaming.publish import ValkeyPublisher
-from sluice.streaming.valkey import connect, connect_blocking
+from sluice.streaming.valkey import connect
 from sluice.sweeper import Sweeper
 
 from .checks import Accepted, faults, faults_of_claims, unfinished
@@ -66,9 +67,8 @@ class Scene:
         ids = frozenset(order.id for order in self.orders)
         poison = frozenset({self.poison, self.worn_poison})
         self.accepted = Accepted(name, ids, frozenset({disputed.id}), poison)
-        with connect_blocking(house.valkey) as valkey:
-            for order in self.orders:
-                AcceptedOrders(valkey).remember(order)
+        for order in self.orders:
+            AcceptedOrders(Line(house.valkey)).remember(order)
         self.queue.send([encode(self.worn), self.worn_poison])
         for _ in range(MAX_RECEIVES - 1):
             self.queue.come_back(self.queue.receive())

@@ -25,8 +25,8 @@ class CountingProxy:
         if self._server is None:
             raise RuntimeError("not started")
         port = self._server.sockets[0].getsockname()[1]
-        user = self._target.username
-        return f"{self._target.scheme}://{user}@127.0.0.1:{port}{self._target.path}"
+        user = f"{self._target.username}@" if self._target.username else ""
+        return f"{self._target.scheme}://{user}127.0.0.1:{port}{self._target.path}"
 
     def reset(self) -> None:
         self.round_trips = 0

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
+from redis import Redis
 
 from api.app import create_app
 from api.services import Services
@@ -21,7 +22,8 @@ from sluice.orders.identity import keyed_order_id
 from sluice.orders.model import OrderTerms
 from sluice.orders.queue import SqsOrderQueue
 from sluice.streaming.door import Door
-from sluice.streaming.valkey import WAITING, BlockingValkey, connect_blocking
+from sluice.streaming.line import Line
+from sluice.streaming.valkey import WAITING
 from tests.builders import SOL, USDC, buy
 from tests.http import Answer, call
 
@@ -86,15 +88,19 @@ def loop() -> Iterator[None]:
 
 
 @pytest.fixture
-def valkey(valkey_server: str) -> Iterator[BlockingValkey]:
-    client = connect_blocking(valkey_server)
-    client.flushall()
-    yield client
-    client.close()
+def valkey(valkey_server: str) -> Iterator[Redis]:
+    with Redis.from_url(valkey_server, decode_responses=True) as client:
+        client.flushall()
+        yield client
 
 
 @pytest.fixture
-def config(valkey: BlockingValkey, valkey_server: str) -> ApiConfig:
+def line(valkey: Redis, valkey_server: str) -> Line:
+    return Line(valkey_server)
+
+
+@pytest.fixture
+def config(valkey: Redis, valkey_server: str) -> ApiConfig:
     # Nothing here may need Postgres, SQS or an RPC.
     return ApiConfig(
         ORDERS_QUEUE_URL="http://127.0.0.1:1/orders",
@@ -215,7 +221,7 @@ def test_a_key_that_is_none_is_named(app: FastAPI, queue: FakeQueue, key: str) -
     assert queue.sent == []
 
 
-def test_a_faulty_body_reserves_nothing(app: FastAPI, valkey: BlockingValkey) -> None:
+def test_a_faulty_body_reserves_nothing(app: FastAPI, valkey: Redis) -> None:
     assert place(app, BODY | {"amount": 0}).status == 400
 
     assert valkey.keys("*") == []
@@ -223,7 +229,7 @@ def test_a_faulty_body_reserves_nothing(app: FastAPI, valkey: BlockingValkey) ->
 
 
 def test_a_queue_that_took_nothing_leaves_nothing_behind(
-    app: FastAPI, queue: FakeQueue, valkey: BlockingValkey
+    app: FastAPI, queue: FakeQueue, valkey: Redis
 ) -> None:
     queue.broken(taken=False, told=True)
 
@@ -272,9 +278,9 @@ def test_a_queue_that_did_not_say_keeps_the_key_and_the_same_request_is_safe(
 
 
 def test_a_process_that_died_before_queueing_is_followed_by_one_that_queues(
-    app: FastAPI, queue: FakeQueue, valkey: BlockingValkey
+    app: FastAPI, queue: FakeQueue, line: Line
 ) -> None:
-    Door(valkey, 0, 1).keyed_order(terms())
+    Door(line, 0, 1).keyed_order(terms())
 
     assert place(app, OTHER).status == 409
     answer = place(app)
@@ -285,9 +291,9 @@ def test_a_process_that_died_before_queueing_is_followed_by_one_that_queues(
 
 
 def test_a_process_that_died_after_queueing_is_followed_by_a_harmless_second_message(
-    app: FastAPI, queue: FakeQueue, valkey: BlockingValkey
+    app: FastAPI, queue: FakeQueue, line: Line
 ) -> None:
-    Door(valkey, 0, 1).keyed_order(terms())
+    Door(line, 0, 1).keyed_order(terms())
     queue.send(terms())
 
     answer = place(app)
@@ -359,7 +365,7 @@ def test_an_order_that_expires_travels_with_the_moment_and_shows_it(
 )
 @pytest.mark.parametrize("key", [None, "key-1"])
 def test_an_order_that_expires_at_no_good_time_is_refused_and_reserves_nothing(
-    app: FastAPI, queue: FakeQueue, valkey: BlockingValkey, expires_at: object, key: str | None
+    app: FastAPI, queue: FakeQueue, valkey: Redis, expires_at: object, key: str | None
 ) -> None:
     answer = place(app, BODY | {"expiresAt": expires_at}, key)
 
@@ -382,13 +388,13 @@ def test_an_order_without_a_key_that_has_expired_already_is_refused(
 
 @pytest.mark.parametrize("remembered", [True, False])
 def test_an_order_that_has_expired_meanwhile_is_still_known_by_its_key(
-    app: FastAPI, queue: FakeQueue, valkey: BlockingValkey, remembered: bool
+    app: FastAPI, queue: FakeQueue, line: Line, remembered: bool
 ) -> None:
     """Told 400, a client whose answer was lost would take it for not placed, and place another."""
     late = datetime.now(UTC) - timedelta(seconds=5)
     body = BODY | {"expiresAt": late.isoformat()}
     if remembered:
-        Door(valkey, 0, 1).keyed_order(replace(terms(), expires_at=late))
+        Door(line, 0, 1).keyed_order(replace(terms(), expires_at=late))
 
     answers = [place(app, body), place(app, body)]
 

@@ -5,26 +5,32 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from redis import Redis
 
 from sluice.streaming.accepted import KEPT, AcceptedOrders
 from sluice.streaming.door import Allowance, Door, Seen
-from sluice.streaming.valkey import RATE, RESERVED, BlockingValkey, connect_blocking
+from sluice.streaming.line import Line
+from sluice.streaming.valkey import RATE, RESERVED
 from tests.builders import NOON, buy
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def valkey(valkey_server: str) -> Iterator[BlockingValkey]:
+def valkey(valkey_server: str) -> Iterator[Redis]:
     """A client of an empty Valkey, that has forgotten its scripts, too."""
-    client = connect_blocking(valkey_server)
-    client.flushall()
-    client.script_flush()
-    yield client
-    client.close()
+    with Redis.from_url(valkey_server, decode_responses=True) as client:
+        client.flushall()
+        client.script_flush()
+        yield client
 
 
-def set_back(valkey: BlockingValkey, milliseconds: int, account: str = "alice") -> None:
+@pytest.fixture
+def line(valkey: Redis, valkey_server: str) -> Line:
+    return Line(valkey_server)
+
+
+def set_back(valkey: Redis, milliseconds: int, account: str = "alice") -> None:
     """As if so much time had gone by for the account's bucket."""
     valkey.decrby(RATE.format(account=account), milliseconds * 1000)
 
@@ -35,8 +41,8 @@ def asked(door: Door, account: str = "alice") -> Allowance:
     return allowance
 
 
-def test_a_full_bucket_lets_a_burst_in_and_no_more(valkey: BlockingValkey) -> None:
-    door = Door(valkey, 1, 3)
+def test_a_full_bucket_lets_a_burst_in_and_no_more(line: Line) -> None:
+    door = Door(line, 1, 3)
 
     allowances = [asked(door) for _ in range(5)]
 
@@ -47,9 +53,10 @@ def test_a_full_bucket_lets_a_burst_in_and_no_more(valkey: BlockingValkey) -> No
 
 
 def test_tokens_come_back_one_by_one_and_never_more_than_the_burst(
-    valkey: BlockingValkey,
+    valkey: Redis,
+    line: Line,
 ) -> None:
-    door = Door(valkey, 1, 3)
+    door = Door(line, 1, 3)
     for _ in range(3):
         assert asked(door).allowed
 
@@ -62,8 +69,8 @@ def test_tokens_come_back_one_by_one_and_never_more_than_the_burst(
     assert [asked(door).remaining for _ in range(3)] == [2, 1, 0]
 
 
-def test_who_waits_as_told_is_let_in(valkey: BlockingValkey) -> None:
-    door = Door(valkey, 1, 1)
+def test_who_waits_as_told_is_let_in(valkey: Redis, line: Line) -> None:
+    door = Door(line, 1, 1)
     assert asked(door).allowed
 
     set_back(valkey, asked(door).retry_seconds * 1000)
@@ -72,9 +79,10 @@ def test_who_waits_as_told_is_let_in(valkey: BlockingValkey) -> None:
 
 
 def test_a_server_whose_clock_was_set_back_shuts_nobody_out_for_long(
-    valkey: BlockingValkey,
+    valkey: Redis,
+    line: Line,
 ) -> None:
-    door = Door(valkey, 1, 2)
+    door = Door(line, 1, 2)
     assert asked(door).allowed
     set_back(valkey, -3_600_000)
 
@@ -82,9 +90,10 @@ def test_a_server_whose_clock_was_set_back_shuts_nobody_out_for_long(
 
 
 def test_accounts_have_buckets_of_their_own_which_vanish_when_full(
-    valkey: BlockingValkey,
+    valkey: Redis,
+    line: Line,
 ) -> None:
-    door = Door(valkey, 1, 1)
+    door = Door(line, 1, 1)
 
     assert asked(door, "alice").allowed
     assert asked(door, "bob").allowed
@@ -92,16 +101,17 @@ def test_accounts_have_buckets_of_their_own_which_vanish_when_full(
     assert 0 < valkey.pttl(RATE.format(account="alice")) <= 1000
 
 
-def test_a_rate_that_does_not_divide_a_second_is_near_enough(valkey: BlockingValkey) -> None:
-    door = Door(valkey, 3000, 4)
+def test_a_rate_that_does_not_divide_a_second_is_near_enough(line: Line) -> None:
+    door = Door(line, 3000, 4)
 
     assert [asked(door).allowed for _ in range(4)] == [True] * 4
 
 
 def test_without_a_limit_nobody_is_asked_and_keys_hold_all_the_same(
-    valkey: BlockingValkey,
+    valkey: Redis,
+    line: Line,
 ) -> None:
-    door = Door(valkey, 0, 1)
+    door = Door(line, 0, 1)
     order = buy()
 
     assert door.ask("alice") is None
@@ -114,8 +124,8 @@ def test_without_a_limit_nobody_is_asked_and_keys_hold_all_the_same(
     assert valkey.keys(RATE.format(account="*")) == []
 
 
-def test_a_key_is_reserved_for_what_was_asked_first(valkey: BlockingValkey) -> None:
-    door = Door(valkey, 10, 10)
+def test_a_key_is_reserved_for_what_was_asked_first(line: Line) -> None:
+    door = Door(line, 10, 10)
     order = buy()
     later = replace(order, accepted_at=NOON + timedelta(seconds=9))
 
@@ -125,11 +135,11 @@ def test_a_key_is_reserved_for_what_was_asked_first(valkey: BlockingValkey) -> N
     assert [entry.allowance.remaining for entry in entries if entry.allowance] == [9, 8, 7]
 
 
-def test_what_was_accepted_is_known_as_that(valkey: BlockingValkey) -> None:
-    door = Door(valkey, 0, 1)
+def test_what_was_accepted_is_known_as_that(valkey: Redis, line: Line) -> None:
+    door = Door(line, 0, 1)
     order = buy()
     door.keyed_order(order)
-    AcceptedOrders(valkey).remember(order)
+    AcceptedOrders(line).remember(order)
 
     assert door.keyed_order(order).seen is Seen.ACCEPTED
     # A reservation may be lost, or given back by a request that failed beside one that did not.
@@ -139,9 +149,10 @@ def test_what_was_accepted_is_known_as_that(valkey: BlockingValkey) -> None:
 
 
 def test_a_key_is_kept_a_day_and_as_long_as_its_order_may_be_executed(
-    valkey: BlockingValkey,
+    valkey: Redis,
+    line: Line,
 ) -> None:
-    door = Door(valkey, 0, 1)
+    door = Door(line, 0, 1)
     short, long = buy(), replace(buy(), expires_at=NOON + timedelta(days=7))
     week = 7 * 24 * 3600
 
@@ -156,8 +167,8 @@ def test_a_key_is_kept_a_day_and_as_long_as_its_order_may_be_executed(
     assert day + week - 9 < kept[1] <= day + week
 
 
-def test_only_whoever_reserved_a_key_gives_it_back(valkey: BlockingValkey) -> None:
-    door = Door(valkey, 0, 1)
+def test_only_whoever_reserved_a_key_gives_it_back(valkey: Redis, line: Line) -> None:
+    door = Door(line, 0, 1)
     order = buy()
     door.keyed_order(order)
 
@@ -168,10 +179,10 @@ def test_only_whoever_reserved_a_key_gives_it_back(valkey: BlockingValkey) -> No
 
 
 def test_a_reservation_that_another_request_counts_on_is_not_given_back(
-    valkey: BlockingValkey,
+    line: Line,
 ) -> None:
     """Else a third one, with another body, could take the key while the second is being queued."""
-    door = Door(valkey, 0, 1)
+    door = Door(line, 0, 1)
     first = buy()
     second = replace(first, accepted_at=NOON + timedelta(seconds=1))
     door.keyed_order(first)
@@ -182,8 +193,8 @@ def test_a_reservation_that_another_request_counts_on_is_not_given_back(
     assert door.keyed_order(replace(first, amount=1)).seen is Seen.OTHER
 
 
-def test_who_is_refused_for_haste_reserves_nothing(valkey: BlockingValkey) -> None:
-    door = Door(valkey, 1, 1)
+def test_who_is_refused_for_haste_reserves_nothing(valkey: Redis, line: Line) -> None:
+    door = Door(line, 1, 1)
     door.ask("alice")
 
     entry = door.keyed_order(buy())
@@ -193,15 +204,17 @@ def test_who_is_refused_for_haste_reserves_nothing(valkey: BlockingValkey) -> No
     assert valkey.keys(RESERVED.format(account="*", order_id="*")) == []
 
 
-def test_a_reservation_that_cannot_be_read_is_no_ground_to_refuse(valkey: BlockingValkey) -> None:
+def test_a_reservation_that_cannot_be_read_is_no_ground_to_refuse(
+    valkey: Redis, line: Line
+) -> None:
     order = buy()
     valkey.set(RESERVED.format(account="alice", order_id=order.id), "nonsense")
 
-    assert Door(valkey, 0, 1).keyed_order(order).seen is Seen.UNSURE
+    assert Door(line, 0, 1).keyed_order(order).seen is Seen.UNSURE
 
 
 def test_without_valkey_everybody_is_let_in() -> None:
-    door = Door(connect_blocking("redis://127.0.0.1:1"), 1, 1)
+    door = Door(Line("redis://127.0.0.1:1"), 1, 1)
 
     assert [door.ask("alice") for _ in range(3)] == [None] * 3
     assert door.order(buy()).seen is Seen.NEW

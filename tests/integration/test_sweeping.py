@@ -14,8 +14,9 @@ from sluice.orders.model import OrderStatus, OrderTerms
 from sluice.orders.returns import SqsReturns
 from sluice.orders.store import PostgresStore
 from sluice.streaming.accepted import UNCLAIMED_FOR, AcceptedOrders, WaitingOrders
+from sluice.streaming.line import Line
 from sluice.streaming.publish import ValkeyPublisher
-from sluice.streaming.valkey import Valkey, connect_blocking
+from sluice.streaming.valkey import Valkey
 from sluice.sweeper import Found, Sweeper
 from tests.builders import NOON, buy
 
@@ -47,7 +48,7 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
 
 @pytest.fixture
 def accepted(valkey_server: str, client: Valkey) -> AcceptedOrders:
-    return AcceptedOrders(connect_blocking(valkey_server))
+    return AcceptedOrders(Line(valkey_server))
 
 
 @pytest.fixture

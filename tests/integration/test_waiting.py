@@ -9,8 +9,9 @@ import pytest
 from sluice.errors import ValkeyUnavailable
 from sluice.orders.model import OrderEvent, OrderStatus, OrderTerms
 from sluice.streaming.accepted import UNCLAIMED_FOR, AcceptedOrders, WaitingOrders
+from sluice.streaming.line import Line
 from sluice.streaming.publish import ValkeyPublisher
-from sluice.streaming.valkey import ACCEPTED, WAITING, Valkey, connect, connect_blocking
+from sluice.streaming.valkey import ACCEPTED, WAITING, Valkey, connect
 from tests.builders import NOON, buy
 
 pytestmark = pytest.mark.integration
@@ -26,7 +27,7 @@ def waiting(client: Valkey) -> WaitingOrders:
 
 def accept(url: str, *orders: OrderTerms) -> None:
     for order in orders:
-        AcceptedOrders(connect_blocking(url)).remember(order)
+        AcceptedOrders(Line(url)).remember(order)
 
 
 def ids(orders: list[OrderTerms]) -> list[UUID]:
@@ -49,7 +50,7 @@ async def test_of_two_orders_under_one_key_the_first_is_remembered(
     first = buy()
     accept(valkey_server, first, replace(first, amount=first.amount + 1))
 
-    assert AcceptedOrders(connect_blocking(valkey_server)).find("alice", first.id) == first
+    assert AcceptedOrders(Line(valkey_server)).find("alice", first.id) == first
 
 
 async def test_an_order_is_remembered_for_a_day_longer_than_it_may_be_executed(
@@ -137,4 +138,4 @@ async def test_without_valkey_nothing_is_due_and_reading_says_so() -> None:
 
     assert await waiting.due(DUE, 10) == []
     with pytest.raises(ValkeyUnavailable):
-        AcceptedOrders(connect_blocking(nowhere)).find("alice", buy().id)
+        AcceptedOrders(Line(nowhere)).find("alice", buy().id)

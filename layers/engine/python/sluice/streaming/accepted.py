@@ -11,7 +11,8 @@ from sluice.observability import logger
 from sluice.orders.message import MessageInvalid, decode, encode
 from sluice.orders.model import OrderTerms
 
-from .valkey import ACCEPTED, WAITING, BlockingValkey, Valkey
+from .line import Line
+from .valkey import ACCEPTED, WAITING, Valkey
 
 KEPT = timedelta(days=1)
 """Much longer than an order waits for a worker, unless workers are down."""
@@ -28,21 +29,23 @@ def kept_seconds(terms: OrderTerms) -> int:
 class AcceptedOrders:
     """A cache, not a store: an order that it forgot still is in the queue."""
 
-    def __init__(self, valkey: BlockingValkey) -> None:
-        self._valkey = valkey
+    def __init__(self, line: Line) -> None:
+        self._line = line
 
     def remember(self, terms: OrderTerms) -> None:
         """Never raises: the order is queued already, and the client must be told so."""
-        pipeline = self._valkey.pipeline(transaction=False)
-        # Not over what stands there: of two requests under one key the first is the order.
-        pipeline.set(
-            ACCEPTED.format(order_id=terms.id), encode(terms), ex=kept_seconds(terms), nx=True
+        key, order_id = ACCEPTED.format(order_id=terms.id), str(terms.id)
+
+        def lost(error: RedisError) -> None:
+            extra = {"order_id": order_id}
+            logger.warning("accepted order not remembered", extra=extra, exc_info=error)
+
+        self._line.tell(
+            # Not over what stands there: of two requests under one key the first is the order.
+            ("SET", key, encode(terms), "EX", kept_seconds(terms), "NX"),
+            ("ZADD", WAITING, _unix_ms(terms.accepted_at + UNCLAIMED_FOR), order_id),
+            lost=lost,
         )
-        pipeline.zadd(WAITING, {str(terms.id): _unix_ms(terms.accepted_at + UNCLAIMED_FOR)})
-        try:
-            pipeline.execute()
-        except (RedisError, OSError) as error:
-            logger.warning("accepted order not remembered", exc_info=error)
 
     def find(self, account: str, order_id: UUID) -> OrderTerms | None:
         """The account's order if it was accepted lately, or None.
@@ -50,8 +53,8 @@ class AcceptedOrders:
         Raises `ValkeyUnavailable`.
         """
         try:
-            body = self._valkey.get(ACCEPTED.format(order_id=order_id))
-        except (RedisError, OSError) as error:
+            (body,) = self._line.ask(("GET", ACCEPTED.format(order_id=order_id)))
+        except RedisError as error:
             raise ValkeyUnavailable(str(error)) from error
         terms = None if body is None else _decoded(order_id, body)
         return terms if terms is not None and terms.account == account else None

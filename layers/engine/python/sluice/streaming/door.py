@@ -18,7 +18,8 @@ from sluice.orders.message import MessageInvalid, decode, encode
 from sluice.orders.model import OrderTerms
 
 from .accepted import kept_seconds
-from .valkey import ACCEPTED, RATE, RESERVED, BlockingValkey
+from .line import Command, Line
+from .valkey import ACCEPTED, RATE, RESERVED
 
 SECOND = 1_000_000
 """In microseconds, as which the bucket is kept."""
@@ -100,9 +101,9 @@ class Entry:
 class Door:
     """Nothing here raises."""
 
-    def __init__(self, valkey: BlockingValkey, per_second: int, burst: int) -> None:
+    def __init__(self, line: Line, per_second: int, burst: int) -> None:
         """Each account may ask so often per second (0: as it likes), and `burst` times at once."""
-        self._valkey = valkey
+        self._line = line
         self._cost = SECOND // per_second if per_second else 0
         self._burst = burst
 
@@ -112,7 +113,7 @@ class Door:
             return None
         try:
             allowed, missing, _ = self._enter([RATE.format(account=account)], [])[0]
-        except (RedisError, OSError) as error:
+        except RedisError as error:
             logger.warning("no rate limit", exc_info=error)
             return None
         return self._allowance(allowed, missing)
@@ -134,7 +135,7 @@ class Door:
                 ACCEPTED.format(order_id=terms.id),
             )
             seen = _seen(terms, before, accepted)
-        except (RedisError, OSError, MessageInvalid) as error:
+        except (RedisError, MessageInvalid) as error:
             logger.warning("no reservation of an idempotency key", exc_info=error)
             return Entry(None, Seen.UNSURE)
         if before is None and seen is not Seen.NEW:
@@ -144,29 +145,21 @@ class Door:
     def give_back(self, terms: OrderTerms) -> None:
         """Frees the key, if it was reserved for this very request and nobody else came for it."""
         try:
-            self._valkey.eval(_GIVE_BACK, 1, _reservation(terms), encode(terms))
-        except (RedisError, OSError) as error:
+            self._line.ask(("EVAL", _GIVE_BACK, 1, _reservation(terms), encode(terms)))
+        except RedisError as error:
             logger.warning("reservation not given back", exc_info=error)
 
     def _enter(
         self, keys: list[str], reserve: list[str | int], accepted: str | None = None
     ) -> list[Any]:
         """The script's answer, and the accepted entry where one is asked for."""
+        arguments = (len(keys), *keys, self._cost, self._burst, *reserve)
+        more: list[Command] = [] if accepted is None else [("GET", accepted)]
         try:
-            return self._run(_ENTER_SHA, keys, reserve, accepted)
+            return self._line.ask(("EVALSHA", _ENTER_SHA, *arguments), *more)
         except NoScriptError:
             # The first time, or Valkey was restarted: sent in full it is kept for the next.
-            return self._run(_ENTER, keys, reserve, accepted)
-
-    def _run(
-        self, script: str, keys: list[str], reserve: list[str | int], accepted: str | None
-    ) -> list[Any]:
-        pipeline = self._valkey.pipeline(transaction=False)
-        run = pipeline.evalsha if script is _ENTER_SHA else pipeline.eval
-        run(script, len(keys), *keys, self._cost, self._burst, *reserve)
-        if accepted is not None:
-            pipeline.get(accepted)
-        return pipeline.execute()
+            return self._line.ask(("EVAL", _ENTER, *arguments), *more)
 
     def _allowance(self, allowed: int, missing: int) -> Allowance | None:
         if not self._cost:

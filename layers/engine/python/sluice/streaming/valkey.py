@@ -1,17 +1,24 @@
 """The Valkey client of a process, and every key and channel there is."""
 
+from typing import Any, Final
+
 import redis
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 Valkey = Redis
-BlockingValkey = redis.Redis
 ValkeyError = redis.RedisError
 
 CONNECT_TIMEOUT_SECONDS = 0.5
 ANSWER_TIMEOUT_SECONDS = 1.0
 """News and caches are worth little waiting: Postgres has the truth."""
+OPTIONS: Final[dict[str, Any]] = {
+    "decode_responses": True,
+    "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
+    "socket_timeout": ANSWER_TIMEOUT_SECONDS,
+}
+"""Of every connection."""
 
 ACCEPTED = "sluice:accepted:{order_id}"
 """An accepted order, for a while; see `streaming/accepted.py`."""
@@ -41,24 +48,4 @@ RELAY_CALL = "sluice:{{relay}}:{shard}:call"
 
 def connect(url: str, retries: int = 1) -> "Valkey":
     """A client that connects on first use, and anew when its connection broke while frozen."""
-    return Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        socket_timeout=ANSWER_TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), retries),
-    )
-
-
-def connect_blocking(url: str) -> BlockingValkey:
-    """The same for whoever has nothing else to do meanwhile: at half the CPU of `connect`'s.
-
-    A connection that broke while frozen is replaced; a server that stalls is not asked twice.
-    """
-    return redis.Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        socket_timeout=ANSWER_TIMEOUT_SECONDS,
-        retry=redis.retry.Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
-    )
+    return Redis.from_url(url, **OPTIONS, retry=Retry(NoBackoff(), retries))
