@@ -34,7 +34,7 @@ class Services:
 
     @cached_property
     def queue(self) -> SqsOrderQueue:
-        return SqsOrderQueue(self.config.ORDERS_QUEUE_URL)
+        return SqsOrderQueue(self.config.ORDERS_QUEUE_URL, trace=self.config.trace)
 
     @cached_property
     def valkey(self) -> Valkey:

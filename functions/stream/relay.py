@@ -5,10 +5,11 @@ import json
 from functools import cache
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.config import RelayConfig, load
-from sluice.observability import logger
+from sluice.observability import logger, metrics
 from sluice.orders.database import Database
 from sluice.orders.store import PostgresStore
 from sluice.streaming.history import OneAtATime
@@ -20,6 +21,8 @@ from sluice.streaming.valkey import Valkey, connect
 MARGIN_SECONDS = 10.0
 """Left over at the end for handing the lease on."""
 FIRST_SHARD = 0
+WRITE_SECONDS = 10.0
+"""How often a relay writes its metrics: it lives too long to do so at its end."""
 
 loop = asyncio.new_event_loop()
 config = cache(lambda: load(RelayConfig))
@@ -50,6 +53,7 @@ async def _live(shard: int | None, seconds: float, function: str) -> str:
     async def call_next() -> None:
         await _start(function, served, "relay")
 
+    writing = asyncio.create_task(_keep_writing())
     try:
         if shard is None:
             await _start_others(valkey, function)
@@ -61,9 +65,28 @@ async def _live(shard: int | None, seconds: float, function: str) -> str:
             served,
             config().RELAY_SHARDS,
             call_next,
+            late=_late,
         ).run(seconds)
     finally:
+        writing.cancel()
+        _write_metrics()
         await asyncio.gather(database.close(), poster.close(), valkey.aclose(), listener.aclose())
+
+
+def _late(seconds: float) -> None:
+    metrics.add_metric("DeliveryLag", MetricUnit.Milliseconds, seconds * 1000)
+
+
+async def _keep_writing() -> None:
+    while True:
+        await asyncio.sleep(WRITE_SECONDS)
+        _write_metrics()
+
+
+def _write_metrics() -> None:
+    # Powertools warns of writing none.
+    if metrics.metric_set:
+        metrics.flush_metrics()
 
 
 async def _start_others(valkey: Valkey, function: str) -> None:

@@ -16,30 +16,53 @@ from sluice.orders.returns import SqsReturns
 from sluice.orders.store import PostgresStore
 from sluice.streaming.accepted import WaitingOrders
 from sluice.streaming.publish import ValkeyPublisher
-from sluice.streaming.valkey import connect
+from sluice.streaming.registry import Registry
+from sluice.streaming.valkey import Valkey, ValkeyError, connect
 from sluice.sweeper import Sweeper
 
 loop = asyncio.new_event_loop()
 
 
+config = cache(lambda: load(SweeperConfig))
+
+
+@cache
+def valkey() -> Valkey:
+    """The process's client: its connections live as long as the process."""
+    return connect(config().valkey_url())
+
+
 @cache
 def sweeper() -> Sweeper:
-    """The process's sweeper: its connections live as long as the process."""
-    config = load(SweeperConfig)
-    valkey = connect(config.valkey_url())
+    """The process's sweeper."""
     return Sweeper(
-        PostgresStore(Database(config.database_url)),
-        WaitingOrders(valkey),
-        SqsReturns(config.ORDERS_QUEUE_URL),
-        ValkeyPublisher(valkey),
+        PostgresStore(Database(config().database_url)),
+        WaitingOrders(valkey()),
+        SqsReturns(config().ORDERS_QUEUE_URL),
+        ValkeyPublisher(valkey()),
     )
 
 
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """One look; what it raises is logged by Lambda, and the next minute looks again."""
+    loop.run_until_complete(_look_for_relays())
     found = asdict(loop.run_until_complete(sweeper().sweep(datetime.now(UTC))))
     for name, count in found.items():
         metrics.add_metric(f"Orders{name.title()}", MetricUnit.Count, count)
     logger.info("swept", extra=found)
     return found
+
+
+async def _look_for_relays() -> None:
+    """Counts the shards whose clients nobody serves.
+
+    Here, because a relay that does not start cannot say so: where this says nothing for minutes
+    the alarm goes off as well.
+    """
+    try:
+        unserved = await Registry(valkey(), config().RELAY_SHARDS).unserved()
+    except ValkeyError as error:
+        logger.warning("relays not looked for", exc_info=error)
+    else:
+        metrics.add_metric("ShardsUnserved", MetricUnit.Count, len(unserved))

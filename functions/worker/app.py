@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.config import WorkerConfig, load
 from sluice.engine import Again, BatchOutcome, Deadline, Engine, bootstrap
 from sluice.errors import DatabaseUnavailable
-from sluice.observability import logger, metrics
+from sluice.observability import by_reason, by_venue, logger, metrics
 from sluice.orders.message import MessageInvalid, decode
 from sluice.orders.model import OrderTerms
 from sluice.orders.received import Received, patience
@@ -50,6 +50,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> "PartialItemFailur
     batch = Batch([Received.of(record) for record in event["Records"]])
     batch.execute(engine(), Deadline(context.get_remaining_time_in_millis() / 1000))
     left = batch.see_to_faults(redelivery()) if batch.faults else []
+    by_venue.write()
+    by_reason.write()
     logger.info("batch", extra={"orders": batch.order_ids, "messages": len(event["Records"])})
     return {"batchItemFailures": [{"itemIdentifier": message.id} for message in left]}
 

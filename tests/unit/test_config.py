@@ -20,6 +20,16 @@ def test_a_function_reads_what_it_needs_and_no_more() -> None:
     assert (config.LEASE_SECONDS, config.MARKETS) == (7, "mainnet")
 
 
+def test_the_trace_of_each_invocation_is_told_where_it_is_wanted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    traced, untraced = (load(ApiConfig, {**WORKER, "TRACING": wanted}) for wanted in ("1", "0"))
+
+    for trace in ("Root=1", "Root=2"):
+        monkeypatch.setenv("_X_AMZN_TRACE_ID", trace)
+        assert (traced.trace(), untraced.trace()) == (trace, None)
+
+
 def test_every_missing_variable_is_named() -> None:
     with pytest.raises(ValidationError) as error:
         load(ApiConfig, {"VALKEY_URL": ""})

@@ -37,6 +37,17 @@ def test_an_order_is_sent_whole_and_in_the_group_of_its_account() -> None:
     assert (message["QueueUrl"], message["MessageGroupId"]) == (URL, order.account)
 
 
+@pytest.mark.parametrize("trace", ["Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1", None])
+def test_a_trace_goes_with_the_message_if_there_is_one(trace: str | None) -> None:
+    sqs = FakeSqs()
+
+    SqsOrderQueue(URL, lambda _: sqs, lambda: trace).send(buy())
+
+    ((_, message),) = sqs.asked
+    header = {"AWSTraceHeader": {"DataType": "String", "StringValue": trace}}
+    assert message.get("MessageSystemAttributes") == (header if trace else None)
+
+
 @pytest.mark.parametrize(
     ("errors", "said", "not_taken"),
     [

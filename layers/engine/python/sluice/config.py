@@ -77,6 +77,15 @@ class ApiConfig(_WithDatabase, _WithValkey, _WithRpc):
     LEG_COST_LAMPORTS: int = Field(default=5000, ge=0)
     WEBSOCKET_URL: str | None = None
     """Where the console listens; without it, it asks again and again."""
+    TRACING: bool = False
+    """Whether X-Ray follows an order through the queue."""
+
+    def trace(self) -> str | None:
+        """The trace of the invocation at work, for whoever goes on with it; None if none wants it.
+
+        Lambda sets it anew for each invocation.
+        """
+        return os.environ.get("_X_AMZN_TRACE_ID") if self.TRACING else None
 
 
 class WorkerConfig(_WithDatabase, _WithValkey, _WithRpc):
@@ -96,6 +105,7 @@ class SweeperConfig(_WithDatabase, _WithValkey):
     """`functions/sweeper`."""
 
     ORDERS_QUEUE_URL: str = Field(min_length=1)
+    RELAY_SHARDS: int = Field(default=1, ge=1, le=256)
 
 
 class ConnectionsConfig(_WithValkey):

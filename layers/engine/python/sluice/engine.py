@@ -19,9 +19,9 @@ from sluice.errors import FailReason, StoreRefused
 from sluice.markets.catalog import Catalog, Pair, catalog
 from sluice.markets.live import live_market
 from sluice.markets.snapshot import Market, Snapshot
-from sluice.observability import logger, metrics
+from sluice.observability import by_reason, by_venue, logger, metrics
 from sluice.orders.database import Database
-from sluice.orders.model import Order, OrderStatus, OrderTerms, Outcome, execution_price
+from sluice.orders.model import Order, OrderEvent, OrderStatus, OrderTerms, Outcome, execution_price
 from sluice.orders.port import Claim, Execution, OrderStore, Postponed
 from sluice.orders.store import PostgresStore
 from sluice.routing.guard import refused_by_terms
@@ -31,6 +31,7 @@ from sluice.settlement.base import Filled, RoutedOrder, Settlement
 from sluice.settlement.paper import PaperSettlement
 from sluice.streaming.publish import Publisher, ValkeyPublisher
 from sluice.streaming.valkey import connect
+from sluice.venues.base import VenueName
 
 
 class Clock(Protocol):
@@ -139,8 +140,9 @@ class Engine:
         """
         if not deadline.left():
             return BatchOutcome(frozenset(), {order.id: Again("out of time", 0) for order in terms})
+        now = self._clock.now()
         try:
-            claim = await self._store.claim(terms, self._clock.now(), self._lease_seconds)
+            claim = await self._store.claim(terms, now, self._lease_seconds)
         except StoreRefused as refused:
             return await self._one_by_one(terms, deadline, refused)
         _report(claim.conflicts)
@@ -153,8 +155,10 @@ class Engine:
             await telling
         events = [event for end in recorded for event in end.events]
         await self._publisher.publish(events)
-        for status, count in Counter(event.status for event in events).items():
-            metrics.add_metric(f"Orders{status.title()}", MetricUnit.Count, count)
+        # The claim itself ends what expired in the queue, and what was claimed too often.
+        _count([event for event in claim.events if event.status.final and event.at == now])
+        _count(events)
+        _count_quotes(recorded)
         return _outcome(claim, ends, recorded)
 
     async def _ends(
@@ -309,6 +313,29 @@ def _report(conflicts: frozenset[UUID]) -> None:
         metrics.add_metric("OrdersConflicting", MetricUnit.Count, len(ids))
 
 
+def _count(events: Sequence[OrderEvent]) -> None:
+    for status, count in Counter(event.status for event in events).items():
+        metrics.add_metric(f"Orders{status.title()}", MetricUnit.Count, count)
+    for event in events:
+        if event.status is OrderStatus.FAILED:
+            reason = event.outcome.reason or FailReason.INTERNAL
+            by_reason.of(reason)("OrdersFailed", MetricUnit.Count, 1)
+
+
+def _count_quotes(ends: Sequence[Execution | Postponed]) -> None:
+    """How many orders each venue gave a price for, and how many it got the largest part of."""
+    given = Counter(v for end in ends for v in {q.venue for q in end.quotes if q.error is None})
+    won = Counter(e.events[-1].outcome.venue for e in ends if isinstance(e, Execution) and e.fills)
+    for venue, count in given.items():
+        add = by_venue.of(venue)
+        add("OrdersQuoted", MetricUnit.Count, count)
+        add("OrdersWon", MetricUnit.Count, won[venue])
+
+
+def _took(venue: VenueName, seconds: float) -> None:
+    by_venue.of(venue)("QuoteLatency", MetricUnit.Milliseconds, seconds * 1000)
+
+
 def _about(order: Order) -> dict[str, str]:
     return {"order_id": str(order.terms.id)}
 
@@ -333,7 +360,7 @@ def _outcome(
 def bootstrap(config: WorkerConfig) -> Engine:
     """The engine of a process, from its environment; connects to nothing yet."""
     tokens = catalog(config.MARKETS)
-    market = live_market(tokens, config.rpc_url(), config.VENUE_TIMEOUT_MS / 1000)
+    market = live_market(tokens, config.rpc_url(), config.VENUE_TIMEOUT_MS / 1000, took=_took)
     return Engine(
         store=PostgresStore(Database(config.database_url)),
         market=market,

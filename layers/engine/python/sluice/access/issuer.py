@@ -12,11 +12,11 @@ from sluice.observability import logger
 DISCOVERY: Final = "/.well-known/openid-configuration"
 TIMEOUT_SECONDS: Final = 3.0
 MAX_AGE_SECONDS: Final = 3600
-"""So long after it took a key back, the issuer's tokens by that key are refused at the latest."""
+"""So long after it took a key back, tokens by that key are refused, if the issuer can be asked."""
 PAUSE_SECONDS: Final = 60
 """Between two askings: whoever invents key ids must not set us on the issuer."""
 IMPATIENCE_SECONDS: Final = 5
-"""The same while no key is known at all, so that nobody can be let in."""
+"""The same for a key that is not known while the issuer did not answer when last asked."""
 
 KeySet = Mapping[str, PyJWK]
 
@@ -63,14 +63,24 @@ class IssuerKeys:
         self._known_at = self._asked_at = float("-inf")
 
     def find(self, kid: str) -> PyJWK | None:
-        """The key of that id; raises `IssuerUnavailable` while no key is known at all."""
+        """The key of that id; None where the issuer, when last asked, had none.
+
+        Raises `IssuerUnavailable` when it did not answer, and the key is not known.
+        """
         now = self._now()
-        wanted = kid not in self._keys or now - self._known_at >= MAX_AGE_SECONDS
-        if wanted and now - self._asked_at >= (PAUSE_SECONDS if self._keys else IMPATIENCE_SECONDS):
+        known = kid in self._keys
+        pause = PAUSE_SECONDS if known or self._answered else IMPATIENCE_SECONDS
+        wanted = not known or now - self._known_at >= MAX_AGE_SECONDS
+        if wanted and now - self._asked_at >= pause:
             self._ask(now)
-        if not self._keys:
-            raise IssuerUnavailable(f"{self._issuer}: no key is known")
-        return self._keys.get(kid)
+        key = self._keys.get(kid)
+        if key is None and not self._answered:
+            raise IssuerUnavailable(f"{self._issuer}: it cannot be told whether it has that key")
+        return key
+
+    @property
+    def _answered(self) -> bool:
+        return self._known_at == self._asked_at > float("-inf")
 
     def _ask(self, now: float) -> None:
         self._asked_at = now

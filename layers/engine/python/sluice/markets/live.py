@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from sluice.markets.accounts import SourceUnavailable
 from sluice.markets.catalog import Catalog
 from sluice.markets.rpc import RpcAccounts
-from sluice.markets.snapshot import Market
+from sluice.markets.snapshot import Market, unnoted
 from sluice.markets.sources import FailoverSource, TogetherSource
+from sluice.venues.base import VenueName
 from sluice.venues.registry import VENUES
 
 
@@ -32,8 +33,10 @@ def live_market(
     urls: str,
     venue_timeout: float,
     monotonic: Callable[[], float] = time.monotonic,
+    took: Callable[[VenueName, float], None] = unnoted,
 ) -> Market:
     """A market over `urls`; connects to nothing yet. `venue_timeout` is in seconds."""
     # Half of the time for a server that does not answer leaves as much for the next one.
     source = FailoverSource(rpcs(urls), seconds_each=venue_timeout / 2)
-    return Market(catalog, VENUES, TogetherSource(source), venue_timeout, monotonic)
+    together = TogetherSource(source)
+    return Market(catalog, VENUES, together, venue_timeout, monotonic, took=took)

@@ -62,6 +62,10 @@ class Snapshot:
         return tuple(pool for pool in self.dead if pool.listed.pair == pair)
 
 
+def unnoted(venue: VenueName, seconds: float) -> None:
+    """Nobody wants to know how long a venue took."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     """What is kept of a pool between calls: decoding the same accounts again costs nothing."""
@@ -82,14 +86,19 @@ class Market:
         venue_timeout: float,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        took: Callable[[VenueName, float], None] = unnoted,
     ) -> None:
-        """`venue_timeout` is in seconds: a venue that takes longer is left out."""
+        """`venue_timeout` is in seconds: a venue that takes longer is left out.
+
+        `took` is told how long each venue that was asked took, in seconds.
+        """
         self._catalog = catalog
         self._venues = venues
         self._source = source
         self._venue_timeout = venue_timeout
         self._monotonic = monotonic
         self._wall = wall
+        self._took = took
         self._needs: dict[Address, frozenset[Address]] = {}
         self._known: dict[Address, _Known] = {}
 
@@ -112,11 +121,19 @@ class Market:
                 stale.append(entry)
         groups = [list(group) for _, group in groupby(stale, key=lambda pool: pool.venue)]
         seconds = min(self._venue_timeout, budget)
-        parts = await asyncio.gather(*(self._venue(group, seconds) for group in groups))
+        parts = await asyncio.gather(*(self._timed(group, seconds) for group in groups))
         return Snapshot(
             (*live, *(pool for found, _ in parts for pool in found)),
             tuple(pool for _, dead in parts for pool in dead),
         )
+
+    async def _timed(
+        self, listed: list[ListedPool], seconds: float
+    ) -> tuple[list[LivePool], list[DeadPool]]:
+        started = time.perf_counter()
+        found = await self._venue(listed, seconds)
+        self._took(listed[0].venue, time.perf_counter() - started)
+        return found
 
     async def _venue(
         self, listed: list[ListedPool], seconds: float

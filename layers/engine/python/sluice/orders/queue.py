@@ -18,11 +18,22 @@ class Caller(Protocol):
     def call(self, action: str, arguments: Mapping[str, object]) -> None: ...
 
 
+def untraced() -> None:
+    """No trace leads to a message."""
+
+
 class SqsOrderQueue:
     """The queue at `url`; connects at the first message."""
 
-    def __init__(self, url: str, connect: Callable[[str], Caller] = sqs_of) -> None:
+    def __init__(
+        self,
+        url: str,
+        connect: Callable[[str], Caller] = sqs_of,
+        trace: Callable[[], str | None] = untraced,
+    ) -> None:
+        """`trace` tells the X-Ray trace that a message belongs to, if any."""
         self._url = url
+        self._trace = trace
         self._sqs = cache(lambda: connect(url))
 
     def send(self, terms: OrderTerms) -> None:
@@ -32,11 +43,14 @@ class SqsOrderQueue:
         of an order does no harm. Raises `QueueUnavailable`, which tells a queue that took nothing
         from one that may have.
         """
-        message = {
+        message: dict[str, object] = {
             "QueueUrl": self._url,
             "MessageBody": encode(terms),
             "MessageGroupId": terms.account,
         }
+        if trace := self._trace():
+            header = {"DataType": "String", "StringValue": trace}
+            message["MessageSystemAttributes"] = {"AWSTraceHeader": header}
         try:
             self._sqs().call("SendMessage", message)
         except NotTaken as error:

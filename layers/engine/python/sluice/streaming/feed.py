@@ -28,7 +28,10 @@ REMEMBERED: Final = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An event as it is told; `at` is when it was written, None where that was just now."""
+    """An event as it is told; `at` is when it was written, None where that was just now.
+
+    `happened` is when the status changed, by the clock of whoever changed it.
+    """
 
     account: str
     order_id: str
@@ -36,6 +39,7 @@ class Told:
     status: str
     frame: Frame
     at: datetime | None = None
+    happened: datetime | None = None
 
     @property
     def final(self) -> bool:
@@ -75,7 +79,15 @@ class Feed:
             return
         content = json.loads(frame)
         self._take(
-            Told(account, content["orderId"], content["seq"], content["status"], frame), self._early
+            Told(
+                account,
+                content["orderId"],
+                content["seq"],
+                content["status"],
+                frame,
+                happened=datetime.fromisoformat(content["at"]),
+            ),
+            self._early,
         )
         if self._early:
             self.wanted.set()
@@ -126,4 +138,4 @@ class Feed:
 
 def _told(event: OrderEvent, at: datetime) -> Told:
     frame = order_frame(event)
-    return Told(event.account, str(event.order_id), event.seq, event.status, frame, at)
+    return Told(event.account, str(event.order_id), event.seq, event.status, frame, at, event.at)

@@ -45,7 +45,7 @@ from .registry import (
     record_of,
 )
 from .replay import replay
-from .sender import QUEUE_LIMIT, Sender
+from .sender import QUEUE_LIMIT, Sender, unnoted
 from .valkey import CONNECTIONS, ORDER_EVENTS, RELAY_CALL, Valkey
 
 POLL_SECONDS: Final = 0.2
@@ -98,10 +98,12 @@ class Relay:
         idle_seconds: float = IDLE_SECONDS,
         queue_limit: int = QUEUE_LIMIT,
         clock: Callable[[], float] = time.monotonic,
+        late: Callable[[float], None] = unnoted,
     ) -> None:
         """`listener` must not reconnect by itself: what it missed meanwhile would go unnoticed.
 
-        `clock` tells, in seconds, for how long the lease was surely ours.
+        `clock` tells, in seconds, for how long the lease was surely ours. `late` hears how long
+        after it happened each event was posted, in seconds.
         """
         self._valkey = valkey
         self._listener = listener
@@ -113,6 +115,7 @@ class Relay:
         self._call_next = call_next
         self._idle_seconds = idle_seconds
         self._queue_limit = queue_limit
+        self._late = late
         self._senders: dict[str, Sender] = {}
         self._of_account: defaultdict[str, dict[str, Sender]] = defaultdict(dict)
         self._feed: Feed | None = None
@@ -128,7 +131,9 @@ class Relay:
         """Queues an event for each connection of its account."""
         for sender in tuple(self._of_account.get(told.account, {}).values()):
             if told.at is None or told.at >= sender.connection.opened_at - OVERLAP:
-                sender.tell(told.order_id, told.frame, cursor, final=told.final)
+                sender.tell(
+                    told.order_id, told.frame, cursor, final=told.final, happened=told.happened
+                )
 
     async def run(self, seconds: float) -> str:
         """Serves for at most `seconds`; why it left, in words for the log.
@@ -347,6 +352,7 @@ class Relay:
                 self._lease.certain,
                 feed.cursor,
                 self._queue_limit,
+                self._late,
             )
             self._senders[connection.id] = sender
             self._of_account[connection.account][connection.id] = sender

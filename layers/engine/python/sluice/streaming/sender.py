@@ -29,6 +29,11 @@ class _Item:
 
     frame: Frame
     cursor: Cursor | None
+    happened: datetime | None = None
+
+
+def unnoted(seconds: float) -> None:
+    """Nobody wants to know how late an event came."""
 
 
 class Sender:
@@ -42,8 +47,9 @@ class Sender:
         certain: Callable[[], Awaitable[None]],
         cursor: Cursor,
         queue_limit: int = QUEUE_LIMIT,
+        late: Callable[[float], None] = unnoted,
     ) -> None:
-        """All before `cursor` needs no telling.
+        """All before `cursor` needs no telling. `late` hears how old each event was once posted.
 
         `certain` returns when a frame may be posted. `gone` is awaited once when the connection can
         be served no longer.
@@ -55,6 +61,7 @@ class Sender:
         self._gone = gone
         self._certain = certain
         self._limit = queue_limit
+        self._late = late
         self._queue: deque[_Item] = deque()
         self._filled = asyncio.Event()
         self._room = asyncio.Event()
@@ -86,7 +93,15 @@ class Sender:
         """What is wanted from now on."""
         self.connection = replace(self.connection, wishes=wishes)
 
-    def tell(self, order_id: str, frame: Frame, cursor: Cursor, *, final: bool = False) -> None:
+    def tell(
+        self,
+        order_id: str,
+        frame: Frame,
+        cursor: Cursor,
+        *,
+        final: bool = False,
+        happened: datetime | None = None,
+    ) -> None:
         """Queues an event if it is wanted; `final`: the last of its order."""
         wishes = self.connection.wishes
         if not wishes.want(order_id):
@@ -96,9 +111,9 @@ class Sender:
         if final and order_id in wishes.orders:
             self.wish(replace(wishes, orders=wishes.orders - {order_id}))
         if self._held is None:
-            self._put(_Item(frame, cursor))
+            self._put(_Item(frame, cursor, happened))
         elif len(self._held) < self.half:
-            self._held.append(_Item(frame, cursor))
+            self._held.append(_Item(frame, cursor, happened))
         else:
             self._held_too_many = True
 
@@ -217,4 +232,6 @@ class Sender:
             await self._certain()
         if item.cursor is not None and resumed == self._resumed:
             self._posted = item.cursor
+        if item.happened is not None:
+            self._late((datetime.now(UTC) - item.happened).total_seconds())
         return True

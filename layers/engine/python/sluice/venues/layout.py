@@ -11,8 +11,6 @@ from itertools import pairwise
 from struct import Struct
 from typing import Any
 
-from solders.pubkey import Pubkey
-
 from sluice.errors import AccountInvalid
 from sluice.venues.base import Account, Accounts, Address
 
@@ -99,13 +97,3 @@ def present(accounts: Accounts, address: Address, name: str) -> Account:
     if account is None:
         raise AccountInvalid(f"{name} {address}: no such account")
     return account
-
-
-def address_of(raw: bytes) -> Address:
-    """The base58 address of 32 raw bytes."""
-    return Address(str(Pubkey(raw)))
-
-
-def raw_address(address: Address) -> bytes:
-    """The 32 raw bytes of a base58 address."""
-    return bytes(Pubkey.from_string(address))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from sluice.errors import Refusal, SwapRefused
+from sluice.venues.addresses import address_of, raw_address
 from sluice.venues.base import (
     Account,
     Accounts,
@@ -23,7 +24,6 @@ from sluice.venues.base import (
     VenueName,
 )
 from sluice.venues.integers import U64_MAX
-from sluice.venues.layout import address_of, raw_address
 from sluice.venues.meteora_damm_v1_accounts import (
     ACTIVATION_TIMESTAMP,
     CURVE_CONSTANT_PRODUCT,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from sluice.errors import AccountInvalid, Refusal, SwapRefused
+from sluice.venues.addresses import address_of
 from sluice.venues.base import Account, Accounts, Address
 from sluice.venues.integers import U64_MAX
-from sluice.venues.layout import address_of
 from sluice.venues.meteora_damm_v1_accounts import VAULT, vault_state
 from sluice.venues.token import MINT, STATE_INITIALIZED, TOKEN_ACCOUNT, TOKEN_PROGRAM
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sluice.errors import Refusal, SwapRefused
+from sluice.venues.addresses import address_of
 from sluice.venues.base import (
     Account,
     Accounts,
@@ -22,7 +23,6 @@ from sluice.venues.base import (
     VenueName,
 )
 from sluice.venues.integers import U64_MAX
-from sluice.venues.layout import address_of
 from sluice.venues.meteora_damm_v2_accounts import POOL, PROGRAM, RawPool
 from sluice.venues.meteora_damm_v2_after import Flow
 from sluice.venues.meteora_damm_v2_side import Side, open_side

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sluice.errors import AccountInvalid, Refusal, SwapRefused
+from sluice.venues.addresses import address_of, raw_address
 from sluice.venues.base import (
     Account,
     Accounts,
@@ -23,7 +24,6 @@ from sluice.venues.base import (
     VenueName,
 )
 from sluice.venues.integers import U32_MAX, U64_MAX
-from sluice.venues.layout import address_of, raw_address
 from sluice.venues.meteora_dlmm_accounts import (
     BIN,
     BIN_ARRAY,

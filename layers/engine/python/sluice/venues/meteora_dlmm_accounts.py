@@ -7,8 +7,7 @@ discriminator), `commons/src/{pda,seeds,constants}.rs`.
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from solders.pubkey import Pubkey
-
+from sluice.venues.addresses import derived_address, raw_address
 from sluice.venues.base import Address
 from sluice.venues.layout import PUBKEY, U128, Layout, compile_fields
 
@@ -140,25 +139,20 @@ def array_index(bin_id: int) -> int:
 @lru_cache(maxsize=16_384)
 def bin_array_address(pair: Address, index: int) -> Address:
     """Where bin array `index` of `pair` lives. Source: `pda.rs`, `derive_bin_array_pda`."""
-    return _derived(pair, b"bin_array", index.to_bytes(8, "little", signed=True))
+    name = index.to_bytes(8, "little", signed=True)
+    return derived_address(PROGRAM, b"bin_array", raw_address(pair), name)
 
 
 @lru_cache(maxsize=1_024)
 def bitmap_extension_address(pair: Address) -> Address:
     """Where the bitmap extension of `pair` lives, if any. Source: `pda.rs`."""
-    return _derived(pair, b"bitmap")
+    return derived_address(PROGRAM, b"bitmap", raw_address(pair))
 
 
 @lru_cache(maxsize=1_024)
 def reserve_address(pair: Address, mint: Address) -> Address:
     """The vault of `mint`. Source: `pda.rs`, `derive_reserve_pda`."""
-    seeds = (bytes(Pubkey.from_string(pair)), bytes(Pubkey.from_string(mint)))
-    return Address(str(Pubkey.find_program_address(seeds, Pubkey.from_string(PROGRAM))[0]))
-
-
-def _derived(pair: Address, prefix: bytes, *seeds: bytes) -> Address:
-    all_seeds = (prefix, bytes(Pubkey.from_string(pair)), *seeds)
-    return Address(str(Pubkey.find_program_address(all_seeds, Pubkey.from_string(PROGRAM))[0]))
+    return derived_address(PROGRAM, raw_address(pair), raw_address(mint))
 
 
 def flagged_arrays(bitmap: bytes, extension: tuple[bytes, bytes] | None) -> tuple[int, ...]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from sluice.errors import AccountInvalid
+from sluice.venues.addresses import address_of
 from sluice.venues.base import Accounts, Address
-from sluice.venues.layout import address_of
 from sluice.venues.meteora_dlmm_accounts import (
     BINS_PER_ARRAY,
     BITMAP_EXTENSION,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sluice.errors import AccountInvalid, Refusal, SwapRefused
+from sluice.venues.addresses import address_of
 from sluice.venues.base import (
     Account,
     Accounts,
@@ -22,7 +23,6 @@ from sluice.venues.base import (
     VenueName,
 )
 from sluice.venues.integers import U64_MAX
-from sluice.venues.layout import address_of
 from sluice.venues.raydium_clmm_accounts import (
     AMM_CONFIG,
     BITMAP_EXTENSION,

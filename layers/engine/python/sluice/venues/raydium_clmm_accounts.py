@@ -8,8 +8,7 @@ discriminator.
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from solders.pubkey import Pubkey
-
+from sluice.venues.addresses import derived_address, raw_address
 from sluice.venues.base import Address
 from sluice.venues.layout import PUBKEY, U128, Layout, compile_fields
 
@@ -207,18 +206,14 @@ def extension_bitmaps(flags: int) -> tuple[bytes, bytes]:
 @lru_cache(maxsize=16_384)
 def tick_array_address(pool: Address, start: int) -> Address:
     """Where the tick array from tick `start` on lives. Source: `tick_array.rs`, `key`."""
-    return _derived(b"tick_array", pool, start.to_bytes(4, "big", signed=True))
+    name = start.to_bytes(4, "big", signed=True)
+    return derived_address(PROGRAM, b"tick_array", raw_address(pool), name)
 
 
 @lru_cache(maxsize=1_024)
 def bitmap_extension_address(pool: Address) -> Address:
     """Where the bitmap extension lives, if any: `tickarray_bitmap_extension.rs`, `key`."""
-    return _derived(b"pool_tick_array_bitmap_extension", pool)
-
-
-def _derived(prefix: bytes, pool: Address, *seeds: bytes) -> Address:
-    all_seeds = (prefix, bytes(Pubkey.from_string(pool)), *seeds)
-    return Address(str(Pubkey.find_program_address(all_seeds, Pubkey.from_string(PROGRAM))[0]))
+    return derived_address(PROGRAM, b"pool_tick_array_bitmap_extension", raw_address(pool))
 
 
 def _mirrored(raw: bytes) -> bytes:

@@ -11,8 +11,8 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from sluice.errors import AccountInvalid
+from sluice.venues.addresses import raw_address
 from sluice.venues.base import Accounts, Address
-from sluice.venues.layout import raw_address
 from sluice.venues.raydium_clmm_accounts import (
     BITMAP_EXTENSION,
     EXTENSION_FROM_SPACING,

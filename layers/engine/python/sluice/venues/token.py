@@ -12,9 +12,10 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 from sluice.errors import AccountInvalid, Refusal, SwapRefused
+from sluice.venues.addresses import address_of
 from sluice.venues.base import Account, Accounts, Address
 from sluice.venues.integers import U64_MAX, ceil_div
-from sluice.venues.layout import PUBKEY, Layout, address_of, present
+from sluice.venues.layout import PUBKEY, Layout, present
 
 TOKEN_PROGRAM: Final = Address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
 TOKEN_2022_PROGRAM: Final = Address("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
