@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
 import typer
-from solders.pubkey import Pubkey
 
 from sluice.errors import AccountInvalid
 from sluice.markets.catalog import ListedPool
 from sluice.markets.tokens import Token
+from sluice.venues.addresses import address_of, raw_address
 from sluice.venues.base import Address
 from sluice.venues.token import decode_mint
 
@@ -71,7 +71,7 @@ def add(
 
 def _address(text: str) -> Address:
     try:
-        return Address(str(Pubkey.from_string(text)))
+        return address_of(raw_address(Address(text)))
     except ValueError:
         fail(f"{text}: no address of an account", MISUSED)
 

@@ -2,8 +2,8 @@
 
 from hashlib import sha256
 
+from sluice.venues.addresses import address_of, raw_address
 from sluice.venues.base import Account, Address
-from sluice.venues.layout import address_of, raw_address
 from sluice.venues.token import MINT, STATE_INITIALIZED, TOKEN_ACCOUNT, TOKEN_PROGRAM
 
 

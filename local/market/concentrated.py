@@ -3,9 +3,10 @@
 from itertools import groupby
 from typing import Final
 
+from sluice.venues.addresses import raw_address
 from sluice.venues.base import Account, Address
 from sluice.venues.integers import U64_MAX
-from sluice.venues.layout import PUBKEY, Layout, raw_address
+from sluice.venues.layout import PUBKEY, Layout
 from sluice.venues.raydium_clmm_accounts import (
     AMM_CONFIG,
     BITMAP_EXTENSION,

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
+from sluice.venues.addresses import raw_address
 from sluice.venues.base import Account, Address
-from sluice.venues.layout import PUBKEY, Layout, raw_address
+from sluice.venues.layout import PUBKEY, Layout
 from sluice.venues.meteora_damm_v1_accounts import ACTIVATION_TIMESTAMP, VAULT, VAULT_PROGRAM
 from sluice.venues.meteora_damm_v1_accounts import POOL as DAMM_V1_POOL
 from sluice.venues.meteora_damm_v1_accounts import PROGRAM as DAMM_V1_PROGRAM

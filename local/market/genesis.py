@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import Final
 
+from sluice.venues.addresses import raw_address
 from sluice.venues.base import Account, Address, VenueName
-from sluice.venues.layout import PUBKEY, Layout, raw_address
+from sluice.venues.layout import PUBKEY, Layout
 from sluice.venues.meteora_damm_v2_accounts import COLLECT_ONLY_B, LAYOUT_TRACKED
 from sluice.venues.meteora_damm_v2_accounts import POOL as DAMM_V2_POOL
 from sluice.venues.meteora_damm_v2_accounts import PROGRAM as DAMM_V2_PROGRAM

@@ -16,8 +16,8 @@ from typing import Any, Final, TypeVar
 from aiohttp import web
 from backports import zstd
 from pydantic import ValidationError
-from solders.pubkey import Pubkey
 
+from sluice.venues.addresses import address_of, raw_address
 from sluice.venues.base import Account, Address
 
 from .faults import Faults, Weather
@@ -196,7 +196,7 @@ def _address(key: object) -> Address:
     if not isinstance(key, str):
         raise RpcError(INVALID_PARAMS, "Invalid params: expected a string")
     try:
-        return Address(str(Pubkey.from_string(key)))
+        return address_of(raw_address(Address(key)))
     except ValueError as error:
         raise RpcError(INVALID_PARAMS, "Invalid param: Invalid") from error
 

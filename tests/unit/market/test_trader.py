@@ -20,8 +20,8 @@ from local.market.state import CLOCK, Market
 from local.market.trader import WIDEST_SWING, State, opening, step
 from sluice.markets.catalog import catalog
 from sluice.markets.clock import decode_clock
+from sluice.venues.addresses import raw_address
 from sluice.venues.base import Account, Address, ChainClock, Pool, Trade, VenueName
-from sluice.venues.layout import raw_address
 from sluice.venues.raydium_cpmm import CpmmPool
 from sluice.venues.registry import VENUES
 

@@ -12,9 +12,9 @@ from math import ceil, floor
 from random import Random
 from typing import Final
 
+from sluice.venues.addresses import address_of
 from sluice.venues.base import Account, Accounts, Address, ChainClock, SwapKind, Trade
 from sluice.venues.integers import U64_MAX
-from sluice.venues.layout import address_of
 from sluice.venues.raydium_amm_v4_accounts import (
     AMM_INFO,
     PROGRAM,

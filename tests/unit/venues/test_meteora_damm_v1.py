@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 
 from sluice.errors import AccountInvalid, Refusal, SwapRefused
+from sluice.venues.addresses import address_of
 from sluice.venues.base import Account, ChainClock, FeeKind, SwapKind, Trade, VenueName
-from sluice.venues.layout import Layout, address_of
+from sluice.venues.layout import Layout
 from sluice.venues.meteora_damm_v1 import VENUE, DammV1Pool
 from sluice.venues.meteora_damm_v1_accounts import POOL, VAULT
 from sluice.venues.meteora_damm_v1_vault import DEGRADATION, Vault

@@ -6,6 +6,7 @@ from itertools import product
 import pytest
 
 from sluice.errors import AccountInvalid, Refusal, SwapRefused
+from sluice.venues.addresses import raw_address
 from sluice.venues.base import (
     Account,
     Accounts,
@@ -17,7 +18,6 @@ from sluice.venues.base import (
     Trade,
     VenueName,
 )
-from sluice.venues.layout import raw_address
 from sluice.venues.meteora_dlmm import VENUE, DlmmPool
 from sluice.venues.meteora_dlmm_accounts import (
     BITMAP_EXTENSION,

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.errors import AccountInvalid, Refusal, SwapRefused
+from sluice.venues.addresses import raw_address
 from sluice.venues.base import (
     Account,
     Accounts,
@@ -18,7 +19,6 @@ from sluice.venues.base import (
     Trade,
     VenueName,
 )
-from sluice.venues.layout import raw_address
 from sluice.venues.raydium_clmm import VENUE, ClmmPool, PoolDrained
 from sluice.venues.raydium_clmm_accounts import (
     AMM_CONFIG,
