@@ -1,7 +1,6 @@
 """$connect, $disconnect and $default of the WebSocket API."""
 
 import asyncio
-import json
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from functools import cache
@@ -92,14 +91,9 @@ def _connection(event: Event) -> Connection:
 
 def _start_relay(connection: Connection) -> None:
     # Imported here: only the first client of a quiet stack pays for it.
-    import boto3
+    from .calling import call_relay
 
-    shard = connection.shard(config().RELAY_SHARDS)
-    boto3.client("lambda").invoke(
-        FunctionName=config().RELAY_FUNCTION,
-        InvocationType="Event",
-        Payload=json.dumps({"source": "client", "shard": shard}).encode(),
-    )
+    call_relay(config().RELAY_FUNCTION, connection.shard(config().RELAY_SHARDS), "client")
 
 
 @cache

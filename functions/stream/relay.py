@@ -1,7 +1,6 @@
 """The relay in Lambda: started by the schedule, the first client and the relay before it."""
 
 import asyncio
-import json
 from functools import cache
 from typing import Any
 
@@ -97,17 +96,7 @@ async def _start_others(valkey: Valkey, function: str) -> None:
 
 
 async def _start(function: str, shard: int, source: str) -> None:
-    """Starts a relay of the shard; if that fails the schedule will."""
-    try:
-        await asyncio.to_thread(_invoke, function, {"source": source, "shard": shard})
-    except Exception as error:
-        logger.warning("no relay started", extra={"shard": shard}, exc_info=error)
-
-
-def _invoke(function: str, event: dict[str, Any]) -> None:
     # Imported here: a relay that serves alone needs it once in its life.
-    import boto3
+    from .calling import call_relay
 
-    boto3.client("lambda").invoke(
-        FunctionName=function, InvocationType="Event", Payload=json.dumps(event).encode()
-    )
+    await asyncio.to_thread(call_relay, function, shard, source)

@@ -8,7 +8,7 @@ from aiohttp import web
 from redis import Redis, RedisError
 
 from sluice.streaming.commands import COMMANDS_BURST
-from sluice.streaming.valkey import CONNECTIONS, RELAY_LEASE, RELAY_MAIL
+from sluice.streaming.valkey import CONNECTIONS, RELAY_CALLED, RELAY_LEASE, RELAY_MAIL
 from stream import connections
 from tests.http import Context
 
@@ -193,3 +193,19 @@ def test_without_valkey_a_ping_is_answered_and_the_rest_said_to_be_unavailable(
     ping, other = [json.loads(frame) for _, frame in gateway.posted]
     assert ping == {"type": "pong"}
     assert other["code"] == "UNAVAILABLE"
+
+
+@pytest.mark.usefixtures("gateway")
+def test_who_comes_while_no_relay_can_be_called_is_let_in_and_answered(
+    valkey: Redis, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody listens there.
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:1")
+    valkey.delete(RELAY_LEASE.format(shard=0))
+
+    assert connections.handler(event("$connect"), Context()) == {"statusCode": 200}
+    assert valkey.hlen(CONNECTIONS) == 1
+    valkey.delete(RELAY_CALLED.format(shard=0))
+    connections.handler(event("$default", '{"action": "ping"}'), Context())
+
+    assert gateway.posted == [("c=1", '{"type":"pong"}')]
