@@ -17,6 +17,8 @@ SILENCE_SECONDS: Final = 45.0
 """So long without even a pong, and the connection is dead."""
 PATIENCE_SECONDS: Final = 300.0
 """How long connecting again is tried."""
+ANSWER_SECONDS: Final = 10.0
+"""A command that got no answer for so long is lost: a relay may die with it."""
 LOOK_SECONDS: Final = 5.0
 """Between looks at what was missed, while it cannot be read."""
 PAGE: Final = 100
@@ -37,6 +39,8 @@ class Feed:
         self._last: dict[str, int] = {}
         self._cursor: str | None = None
         self._look_at: float | None = None
+        self._resumed_at: float | None = None
+        """When it was asked for what was missed, while there is no answer."""
 
     def changes(self) -> Iterator[Change | None]:
         """The changes from now on; None about twice a second when there is none.
@@ -76,6 +80,8 @@ class Feed:
                 yield from self._catch_up()
             frame = listener.hear(TICK_SECONDS)
             now = time.monotonic()
+            if self._resumed_at is not None and now - self._resumed_at > ANSWER_SECONDS:
+                self._resume(listener)
             if now - heard_at > SILENCE_SECONDS and frame is None:
                 raise Broken("the connection is silent")
             if now - pinged_at > PING_SECONDS:
@@ -89,28 +95,37 @@ class Feed:
 
     def _read(self, listener: Listener, frame: dict[str, Any]) -> Iterator[Change]:
         change = from_frame(frame)
+        if change is not None and self._resumed_at is not None:
+            # The replay has it again, behind what was missed; its cursor lies beyond that.
+            return
         if change is not None:
             yield from self._fresh(change)
         # Only once it was taken: whatever breaks before that is asked for again.
         self._cursor = frame.get("cursor") or self._cursor
         if frame.get("type") == "resync":
             self._resume(listener)
+        elif frame.get("type") == "subscribed":
+            self._resumed_at = None
         elif frame.get("type") == "error":
+            if frame.get("code") == "CURSOR_INVALID":
+                self._cursor = self._resumed_at = None
             self._notice(f"the service says: {frame.get('message')}")
             self._look_at = time.monotonic()
 
     def _resume(self, listener: Listener) -> None:
+        self._resumed_at = None
         if self._cursor is None:
             self._look_at = time.monotonic()
         else:
+            self._resumed_at = time.monotonic()
             listener.say({"action": "subscribe", "after": self._cursor})
 
     def _fresh(self, change: Change) -> Iterator[Change]:
         """The change unless it is known; those before it first, where some are missing."""
-        last = self._last.get(change.order_id)
-        if last is not None and change.seq <= last:
+        last = self._last.get(change.order_id, 0)
+        if change.seq <= last:
             return
-        if last is not None and change.seq > last + 1:
+        if change.seq > last + 1:
             try:
                 yield from self._missed(change.order_id, last, change.seq)
             except ServiceError as error:

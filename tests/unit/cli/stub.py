@@ -74,6 +74,8 @@ class Stub:
         self.commands: Queue[dict[str, Any]] = Queue()
         self.on_connect: list[Reply] = []
         """For each new connection in turn: what it is told at once."""
+        self.on_command: list[Reply] = []
+        """And for each command in turn."""
         self.http = self.websocket = ""
         self._replies: defaultdict[str, list[Reply]] = defaultdict(list)
         self._sockets: list[tuple[web.WebSocketResponse, web.Request]] = []
@@ -122,6 +124,8 @@ class Stub:
         async for message in socket:
             if message.type is WSMsgType.TEXT:
                 self.commands.put(json.loads(message.data))
+                if self.on_command:
+                    await self._tell(self.on_command.pop(0), [(socket, request)])
         return socket
 
     async def _tell(

@@ -47,6 +47,7 @@ def told(shown: str) -> list[tuple[str, str]]:
     return [(line["orderId"], line["status"]) for line in lines]
 
 
+SUBSCRIBED = {"type": "subscribed"}
 ALL = [(ORDER_ID, status) for status in STATUSES]
 
 
@@ -96,7 +97,7 @@ def test_after_a_break_it_resumes_by_the_cursor_of_the_last_message(
     stub.on_connect = [
         hears(cursor(WAY[0], "c1"), cursor(WAY[1], "c2"), hangs_up=True),
         Reply(503),
-        hears(cursor(WAY[1], "c2"), cursor(WAY[2], "c3"), cursor(WAY[3], "c4")),
+        hears(SUBSCRIBED, cursor(WAY[1], "c2"), cursor(WAY[2], "c3"), cursor(WAY[3], "c4")),
     ]
 
     assert run("watch", "--json", "--count", "4") == 0
@@ -105,6 +106,38 @@ def test_after_a_break_it_resumes_by_the_cursor_of_the_last_message(
     assert stub.commands.get(timeout=SECONDS) == {"action": "subscribe", "after": "c2"}
     assert "Connecting again" in shown.err
     assert "Connected again" in shown.err
+
+
+def test_what_comes_before_the_replay_begins_waits_for_its_turn(
+    stub: Stub, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stub.answers(ORDERS, page())
+    other = [{**frame, "orderId": OTHER_ID} for frame in WAY]
+    stub.on_connect = [hears(cursor(WAY[0], "c1"), hangs_up=True)]
+    stub.on_command = [
+        # Breaks off again before anything was replayed: what was heard early is not gone by.
+        hears(cursor(other[2], "c9"), hangs_up=True),
+        hears(other[2], SUBSCRIBED, *WAY[1:], *other),
+    ]
+
+    assert run("watch", "--json", "--count", "8") == 0
+    assert told(capsys.readouterr().out) == [*ALL, *((OTHER_ID, status) for _, status in ALL)]
+    for _ in range(2):
+        assert stub.commands.get(timeout=SECONDS) == {"action": "subscribe", "after": "c1"}
+
+
+def test_who_is_not_answered_asks_again(
+    stub: Stub, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.feed.ANSWER_SECONDS", 0.1)
+    stub.answers(ORDERS, page())
+    stub.on_connect = [hears(cursor(WAY[0], "c1"), hangs_up=True), hears()]
+    stub.on_command = [hears(), hears(), hears(SUBSCRIBED, *WAY[1:])]
+
+    assert run("watch", "--json", "--count", "4") == 0
+    assert told(capsys.readouterr().out) == ALL
+    for _ in range(3):
+        assert stub.commands.get(timeout=SECONDS) == {"action": "subscribe", "after": "c1"}
 
 
 def test_after_a_break_without_a_cursor_what_changed_is_read(
@@ -158,7 +191,7 @@ def test_who_was_too_slow_asks_for_what_it_missed(
     stub: Stub, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stub.answers(ORDERS, page())
-    stub.on_connect = [hears(WAY[0], {"type": "resync", "cursor": "c1"}, *WAY)]
+    stub.on_connect = [hears(WAY[0], {"type": "resync", "cursor": "c1"}, SUBSCRIBED, *WAY)]
 
     assert run("watch", "--json", "--count", "4") == 0
     assert stub.commands.get(timeout=SECONDS) == {"action": "subscribe", "after": "c1"}
@@ -194,7 +227,7 @@ def test_a_silent_connection_is_pinged_and_then_given_up(
     monkeypatch.setattr("cli.feed.PING_SECONDS", 0.1)
     monkeypatch.setattr("cli.feed.SILENCE_SECONDS", 0.8)
     stub.answers(ORDERS, page())
-    stub.on_connect = [hears(cursor(WAY[0], "c1")), hears(*WAY[1:])]
+    stub.on_connect = [hears(cursor(WAY[0], "c1")), hears(SUBSCRIBED, *WAY[1:])]
 
     assert run("watch", "--json", "--count", "4") == 0
     shown = capsys.readouterr()
