@@ -82,13 +82,27 @@ def test_known_keys_go_on_while_the_issuer_is_away(issuer: FakeIssuer, keys: Iss
     issuer.away = True
     issuer.time += 24 * MAX_AGE_SECONDS
 
-    assert keys.find("old")
-    assert keys.find("new") is None
+    assert all(keys.find("old") for _ in range(3))
     assert issuer.asked == 2
-    issuer.away, issuer.keys = False, NEW.key_set()
+
+
+def test_while_the_issuer_is_away_nobody_is_refused_for_a_new_key(
+    issuer: FakeIssuer, keys: IssuerKeys
+) -> None:
+    keys.find("old")
+    issuer.away, issuer.keys = True, NEW.key_set()
     issuer.time += PAUSE_SECONDS
+
+    for _ in range(3):
+        with pytest.raises(IssuerUnavailable):
+            keys.find("new")
+    assert issuer.asked == 2
+
+    issuer.away = False
+    issuer.time += IMPATIENCE_SECONDS
     assert keys.find("new")
     assert keys.find("old") is None
+    assert issuer.asked == 3
 
 
 def test_a_key_that_was_withdrawn_is_not_used_for_long(
