@@ -260,6 +260,16 @@ async def test_a_socket_that_was_cut_comes_back_with_the_cursor_and_repeats_chan
     await live(page)
 
     assert commands == [[], [{"action": "subscribe", "after": "c-7"}]]
+    # It comes before the replay: a cursor beyond what was missed.
+    sockets[1].send(frame(order_id, 9, "FAILED", reason="NO_ROUTE", cursor="c-9"))
+    await sockets[1].close(code=1001)
+    await expect(page.locator("#live")).to_have_text("reconnecting")
+    await live(page)
+
+    assert commands.pop(1) == [{"action": "subscribe", "after": "c-7"}]
+    assert commands[1] == [{"action": "subscribe", "after": "c-7"}]
+    sockets.pop(1)
+    sockets[1].send(json.dumps({"type": "subscribed", "after": "c-7"}))
     sockets[1].send(frame(order_id, 9, "FAILED", reason="NO_ROUTE", cursor="c-7"))
     sockets[1].send(frame(order_id, 8, "CONFIRMED", cursor="c-6"))
     sockets[1].send(json.dumps({"type": "resync", "cursor": "c-8"}))
@@ -273,6 +283,34 @@ async def test_a_socket_that_was_cut_comes_back_with_the_cursor_and_repeats_chan
     await expect(page.locator("#trouble")).to_be_hidden()
     await live(page)
     assert commands[2] == []
+
+
+async def test_who_is_not_told_what_was_missed_asks_again(
+    page: Page, stack: Stack, complaints: Complaints
+) -> None:
+    commands: list[Any] = []
+    sockets: list[WebSocketRoute] = []
+
+    def served(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        socket.on_message(lambda message: commands.append(json.loads(message)))
+
+    await page.clock.install()
+    await page.route_web_socket(re.compile("/live"), served)
+    await opened(page, stack)
+    sockets[0].send(json.dumps({"type": "resync", "cursor": "c-1"}))
+    asked = {"action": "subscribe", "after": "c-1"}
+    async with asyncio.timeout(SECONDS / 1000):
+        while commands[-3:] != [asked] * 3:
+            await page.clock.run_for(1_000)
+
+    sockets[0].send(json.dumps({"type": "subscribed", "after": "c-1"}))
+    order_id = await placed(page)
+    sockets[0].send(frame(order_id, 9, "FAILED", reason="NO_ROUTE", cursor="c-2"))
+    await expect(row(page, order_id).locator(".status")).to_contain_text("Failed")
+    answered = len(commands)
+    await page.clock.run_for(30_000)
+    assert len(commands) == answered
 
 
 async def test_an_order_whose_answer_was_lost_is_sent_again_and_stays_one(
@@ -405,6 +443,40 @@ async def test_a_stranger_is_told_so_in_words_until_there_is_a_token(
     await page.click("#token-form button")
     await live(page)
     await expect(page.locator("#trouble")).to_be_hidden()
+
+
+async def test_of_whoever_looked_before_nothing_comes_after_another_token(
+    console: Page, complaints: Complaints
+) -> None:
+    complaints.expect("401 (Unauthorized)")
+    complaints.expect("403 (Forbidden)")
+    sockets: list[str] = []
+    console.on("websocket", lambda socket: socket.on("close", lambda: sockets.append("closed")))
+    await console.reload()
+    await live(console)
+    asked, answers = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        asked.set()
+        response = await route.fetch()
+        await answers.wait()
+        await route.fulfill(response=response)
+
+    order_id = await placed(console)
+    await confirmed(console, order_id)
+    await console.route("**/api/orders?*", late, times=1)
+    await placed(console)
+    await asked.wait()
+
+    await console.fill("#token", "slk_of_nobody")
+    await console.click("#token-form button")
+    await expect(console.locator("#live")).to_have_text("signed out")
+    async with console.expect_event("requestfinished", lambda request: "orders?" in request.url):
+        answers.set()
+
+    await expect(console.locator("#trouble")).to_contain_text("does not accept this token")
+    assert sockets[-1:] == ["closed"]
+    assert await row(console, order_id).count() == 0
 
 
 async def test_a_token_that_may_only_read_is_told_what_is_missing(

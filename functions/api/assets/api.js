@@ -33,7 +33,8 @@ export function takeTokenFromAddress() {
 
 export async function ask(method, path, { body, key, signal } = {}) {
   const headers = {};
-  if (token()) headers.Authorization = `Bearer ${token()}`;
+  const asking = token();
+  if (asking) headers.Authorization = `Bearer ${asking}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (key) headers["Idempotency-Key"] = key;
   const late = AbortSignal.timeout(TIMEOUT_MS);
@@ -55,6 +56,8 @@ export async function ask(method, path, { body, key, signal } = {}) {
         : "The API cannot be reached. Is the network, or the API, down?",
     );
   }
+  // Someone else may be looking by now, who must not see it: whoever waits for it waits for ever.
+  if (token() !== asking) return new Promise(() => {});
   if (response.ok && answer) return answer.data ?? answer;
   throw refused(response, answer ?? {});
 }

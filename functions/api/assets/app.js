@@ -156,6 +156,8 @@ function listen(address) {
 
 // Someone else may be looking now: nothing of the one before stays.
 function another() {
+  live?.stop();
+  own.clear();
   blotter.forget();
   chart.forget();
   if (panel.id !== null) panel.close();

@@ -5,10 +5,13 @@ const LONGEST_MS = 20_000;
 // API Gateway drops a connection that was idle for 10 minutes.
 const PING_MS = 240_000;
 const PONG_MS = 10_000;
+// A command without an answer is lost: a relay may die with it.
+const ANSWER_MS = 10_000;
 
 export class Live {
   #socket = null;
   #cursor = null;
+  #resuming = false;
   #failures = 0;
   #timers = [];
 
@@ -27,6 +30,11 @@ export class Live {
     this.#connect();
   }
 
+  stop() {
+    this.#cursor = null;
+    this.#drop();
+  }
+
   #connect() {
     this.#drop();
     this.state(this.#failures ? "reconnecting" : "connecting");
@@ -34,7 +42,7 @@ export class Live {
     this.#socket = socket;
     socket.onopen = () => {
       this.#failures = 0;
-      if (this.#cursor !== null) this.#send({ action: "subscribe", after: this.#cursor });
+      if (this.#cursor !== null) this.#resume();
       this.#timers.push(setInterval(() => this.#ping(), PING_MS));
       this.state("live");
       this.opened();
@@ -44,13 +52,25 @@ export class Live {
   }
 
   #take(frame) {
-    if (frame.cursor) this.#cursor = frame.cursor;
-    if (frame.code === "CURSOR_INVALID") this.#cursor = null;
+    if (frame.code === "CURSOR_INVALID") {
+      this.#cursor = null;
+      this.#resuming = false;
+    }
+    if (frame.type === "subscribed") this.#resuming = false;
+    // What comes before that has a cursor beyond what was missed.
+    if (frame.cursor && !this.#resuming) this.#cursor = frame.cursor;
     if (frame.type === "pong") clearTimeout(this.pong);
     else if (frame.type === "resync") {
-      this.#send({ action: "subscribe", after: frame.cursor });
+      this.#cursor = frame.cursor;
+      this.#resume();
       this.opened();
     } else this.frame(frame);
+  }
+
+  #resume() {
+    this.#resuming = true;
+    this.#send({ action: "subscribe", after: this.#cursor });
+    this.#timers.push(setTimeout(() => this.#resuming && this.#resume(), ANSWER_MS));
   }
 
   #ping() {
@@ -77,6 +97,7 @@ export class Live {
     for (const timer of this.#timers.splice(0)) clearTimeout(timer);
     const socket = this.#socket;
     this.#socket = null;
+    this.#resuming = false;
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
