@@ -3,19 +3,23 @@
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import cast
 
 import botocore.session
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from sluice.orders.sqs import IDLE_SECONDS, NotTaken, Sqs, Unanswered, sqs_of
+from sluice.orders.sqs import IDLE_SECONDS, NotTaken, Sqs, Unanswered, _Answers, sqs_of
 
 ARGUMENTS = {"QueueUrl": "http://queue/orders", "MessageBody": "{}"}
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"
+END = b""
 
 
 @dataclass
@@ -67,6 +71,51 @@ def emulated() -> Iterator[Emulated]:
     thread.join()
 
 
+class Pieces(list[bytes]):
+    """A socket by which these come, one at a time."""
+
+    def recv(self, _: int) -> bytes:
+        return self.pop(0)
+
+
+@contextmanager
+def scripted(*answers: list[bytes]) -> Iterator[tuple[str, list[object]]]:
+    """A server with an answer to each call, sent piece by piece; after `END` it hangs up.
+
+    Gives its URL and the connections that it got.
+    """
+    connections: list[object] = []
+
+    def serve() -> None:
+        script = list(answers)
+        while script:
+            connection, peer = server.accept()
+            connections.append(peer)
+            with connection:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                while script and asked(connection):
+                    pieces = script.pop(0)
+                    for piece in pieces:
+                        connection.sendall(piece)
+                    if pieces[-1] == END:
+                        break
+
+    def asked(connection: socket.socket) -> bool:
+        heard = b""
+        while not heard.endswith(b"}"):
+            part = connection.recv(1000)
+            if not part:
+                return False
+            heard += part
+        return True
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", connections
+        thread.join(10)
+
+
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
@@ -115,11 +164,10 @@ def test_a_connection_that_sqs_has_closed_is_replaced_and_nothing_sent_twice(
 
     for _ in range(6):
         calling.call("SendMessage", ARGUMENTS)
-        kept = calling._connection
-        if len(emulated.seen) % 2 == 0 and kept is not None and kept.sock is not None:
+        if len(emulated.seen) % 2 == 0 and calling._kept is not None:
             # Until the end of the connection has arrived.
             with suppress(OSError):
-                kept.sock.recv(1, socket.MSG_PEEK)
+                calling._kept[0].sock.recv(1, socket.MSG_PEEK)
 
     assert (len(emulated.seen), len(emulated.connections)) == (6, 3)
 
@@ -167,6 +215,61 @@ def test_whoever_is_too_slow_may_have_taken_it() -> None:
             botocore.session.get_session(),
             patience=0.05,
         ).call("SendMessage", ARGUMENTS)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param([OK], id="of known length"),
+        pytest.param([b"HTTP/1.1 100 Continue\r\n\r\n", OK], id="announced"),
+        pytest.param([CHUNKED], id="chunked"),
+        pytest.param([OK[at : at + 1] for at in range(len(OK))], id="byte by byte"),
+        pytest.param([CHUNKED[:50], CHUNKED[50:]], id="in halves"),
+    ],
+)
+def test_an_answer_is_read_however_it_comes(answers: list[bytes]) -> None:
+    read = _Answers(cast("socket.socket", Pieces([*answers, *answers])))
+
+    for _ in range(2):
+        read.read()
+
+        assert (read.status, read.body, read.last) == (200, b"{}", False)
+
+
+def test_a_connection_that_is_to_be_closed_is_not_used_again() -> None:
+    last = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    with scripted([last], [last]) as (url, connections):
+        calling = caller(url)
+        for _ in range(2):
+            calling.call("SendMessage", ARGUMENTS)
+
+        assert len(connections) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(OK[:-1], id="broken off in the body"),
+        pytest.param(OK[:20], id="broken off in the head"),
+        pytest.param(b"SSH-2.0-OpenSSH\r\n", id="no HTTP"),
+    ],
+)
+def test_an_answer_that_is_none_leaves_it_open_and_the_next_call_is_another(answer: bytes) -> None:
+    with scripted([answer, END], [OK]) as (url, connections):
+        calling = caller(url)
+        with pytest.raises(Unanswered):
+            calling.call("SendMessage", ARGUMENTS)
+        calling.call("SendMessage", ARGUMENTS)
+
+        assert len(connections) == 2
+
+
+def test_the_error_of_a_refusal_is_named() -> None:
+    body = b'{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"secret"}'
+    head = b"HTTP/1.1 400 Bad Request\r\ncontent-length: %d\r\n\r\n" % len(body)
+    told = r"HTTP 400 com\.amazonaws\.sqs#QueueDoesNotExist$"
+    with scripted([head + body]) as (url, _), pytest.raises(NotTaken, match=told):
+        caller(url).call("SendMessage", ARGUMENTS)
 
 
 def test_whoever_is_not_there_took_nothing() -> None:
