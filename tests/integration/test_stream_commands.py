@@ -11,12 +11,25 @@ import pytest
 from sluice.orders.message import encode
 from sluice.orders.model import OrderEvent
 from sluice.streaming.commands import SUBSCRIPTIONS
+from sluice.streaming.frames import Frame
+from sluice.streaming.poster import Posted
 from sluice.streaming.registry import Connection, Registry
 from sluice.streaming.valkey import ACCEPTED, CONNECTIONS, Valkey
 from tests.builders import buy
 from tests.fakes import FakeHistory, FakePoster
 
-from .relaying import connection, events, frames, happen, keys, leased, received, running, until
+from .relaying import (
+    SERVED,
+    connection,
+    events,
+    frames,
+    happen,
+    keys,
+    leased,
+    received,
+    running,
+    until,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -48,6 +61,23 @@ class Client:
 
     async def happen(self, order: list[OrderEvent]) -> None:
         await happen(self.valkey, self.history, order)
+
+
+class Halting(FakePoster):
+    """Posts a frame of one type, keeps what stands in Valkey by then, and posts nothing more."""
+
+    def __init__(self, kind: str, valkey: Valkey) -> None:
+        super().__init__()
+        self.halted: str | None = None
+        self._kind = kind
+        self._valkey = valkey
+
+    async def post(self, connection_id: str, frame: Frame) -> Posted:
+        posted = await super().post(connection_id, frame)
+        if json.loads(frame)["type"] == self._kind:
+            self.halted = str(await self._valkey.get(SERVED))
+            self.hanging.add(connection_id)
+        return posted
 
 
 @pytest.fixture
@@ -118,7 +148,18 @@ async def test_a_long_replay_comes_in_parts_while_events_go_on(
         for _ in range(30):
             sent.append(events())
             await alice.happen(sent[-1])
-        await until(lambda: len(set(keys(poster, "a1"))) == 4 * len(sent))
+        resumed = 0
+
+        async def all_there() -> bool:
+            """It comes back for what it is told that it has lost."""
+            nonlocal resumed
+            lost = [frame for frame in frames(poster, "a1") if frame["type"] == "resync"]
+            if len(lost) > resumed:
+                resumed = len(lost)
+                await alice.say("subscribe", after=lost[-1]["cursor"])
+            return len(set(keys(poster, "a1"))) == 4 * len(sent)
+
+        await until(all_there)
 
     # What came before the answer may come once more, in its turn.
     kinds = [frame["type"] for frame in frames(poster, "a1")]
@@ -129,6 +170,30 @@ async def test_a_long_replay_comes_in_parts_while_events_go_on(
     ]
     if "resync" not in kinds:
         assert list(dict.fromkeys(behind)) == [key for order in sent for key in ids(order)]
+
+
+async def test_what_a_relay_had_still_to_replay_when_it_died_is_replayed_by_the_next(
+    client: Valkey, valkey_server: str
+) -> None:
+    history, poster, noted = FakeHistory(), Halting("subscribed", client), None
+    alice = Client(client, history, poster)
+    missed = [events() for _ in range(3)]
+    for order in missed:
+        history.write(order, alice.connection.opened_at - timedelta(hours=1))
+    await alice.registry.opened(alice.connection)
+    async with running(valkey_server, history, poster):
+        await leased(client)
+        await alice.say("subscribe", after="0")
+        await until(lambda: poster.halted is not None)
+        noted = poster.halted
+
+    # A relay that is killed then has noted that much and no more.
+    assert noted is not None
+    await client.set(SERVED, noted)
+    after = FakePoster()
+    async with running(valkey_server, history, after):
+        await until(received(after, "a1", 12))
+    assert keys(after, "a1") == [key for order in missed for key in ids(order)]
 
 
 async def test_an_order_that_is_unsubscribed_from_is_silent_on_this_connection(

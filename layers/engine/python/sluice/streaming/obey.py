@@ -1,6 +1,7 @@
 """What a client's commands do: each is answered on its connection, in its turn."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from uuid import UUID
 
@@ -28,11 +29,18 @@ class Commands:
     """Does the commands of a relay's connections."""
 
     def __init__(
-        self, valkey: Valkey, history: History, catch_up: Callable[[Sender, Cursor], None]
+        self,
+        valkey: Valkey,
+        history: History,
+        survives: Callable[[Sender], Awaitable[None]],
+        catch_up: Callable[[Sender, Cursor], None],
     ) -> None:
-        """`catch_up` begins to send a connection what its account missed since a cursor."""
+        """`survives` returns when what was changed of a connection would outlive the relay: before
+        the client is told. `catch_up` begins to send it what its account missed since a cursor.
+        """
         self._valkey = valkey
         self._history = history
+        self._survives = survives
         self._catch_up = catch_up
 
     async def obey(self, command: Command, sender: Sender) -> None:
@@ -43,6 +51,9 @@ class Commands:
                     sender.push(pong_frame())
                 case Unsubscribe(order_id=order_id):
                     _unsubscribe(sender, order_id)
+                    # If not, events come that nobody asked for any more: no reason to refuse it.
+                    with suppress(RedisError):
+                        await self._survives(sender)
                 case Subscribe(order_id=UUID() as order_id, after_seq=after_seq):
                     await self._subscribe(sender, order_id, after_seq)
                 case Subscribe(cursor=cursor):
@@ -65,6 +76,9 @@ class Commands:
             events = await self._history.events_of(sender.connection.account, order_id, after_seq)
             if events is None and not await self._accepted(sender.connection.account, order_id):
                 raise CommandInvalid(StreamError.NOT_FOUND, f"there is no order {order_id}")
+            final = any(event.status.final for event in events or ())
+            if not final:
+                await self._survives(sender)
         except (CommandInvalid, DatabaseUnavailable, RedisError):
             sender.wish(before)
             if holds:
@@ -73,7 +87,7 @@ class Commands:
         sender.push(subscribed_frame(order_id))
         for event in events or ():
             sender.push(order_frame(event), sender.cursor)
-        if events and events[-1].status.final:
+        if final:
             wishes = sender.connection.wishes
             sender.wish(replace(wishes, orders=wishes.orders - {id_}))
         if holds:
@@ -92,10 +106,20 @@ class Commands:
             raise CommandInvalid(
                 StreamError.CURSOR_INVALID, "after: no cursor that was given out here"
             )
-        sender.wish(replace(sender.connection.wishes, feed=True))
-        sender.push(subscribed_frame(after=cursor))
+        before = sender.connection.wishes
+        sender.wish(replace(before, feed=True))
         if cursor is not None:
-            self._catch_up(sender, cursor)
+            sender.rewind(cursor)
+        try:
+            await self._survives(sender)
+            sender.push(subscribed_frame(after=cursor))
+        except RedisError:
+            sender.wish(before)
+            raise
+        finally:
+            # Refused or not: what it held, and what was being replayed to it, is gone.
+            if cursor is not None:
+                self._catch_up(sender, cursor)
 
 
 def _unsubscribe(sender: Sender, order_id: UUID | None) -> None:

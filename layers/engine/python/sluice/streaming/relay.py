@@ -34,6 +34,7 @@ from .history import History
 from .lease import LEASE_SECONDS, TICK_SECONDS, Held, Lease
 from .obey import Commands
 from .poster import Poster
+from .progress import Progress
 from .registry import (
     LONGEST,
     Closed,
@@ -112,6 +113,7 @@ class Relay:
         self._shard = shard
         self._registry = Registry(valkey, shards)
         self._lease = Lease(valkey, shard, clock)
+        self._progress = Progress(self._lease, self._served)
         self._call_next = call_next
         self._idle_seconds = idle_seconds
         self._queue_limit = queue_limit
@@ -119,7 +121,7 @@ class Relay:
         self._senders: dict[str, Sender] = {}
         self._of_account: defaultdict[str, dict[str, Sender]] = defaultdict(dict)
         self._feed: Feed | None = None
-        self._commands = Commands(valkey, history, self._catch_up)
+        self._commands = Commands(valkey, history, self._survives, self._catch_up)
         self._doing: set[asyncio.Task[None]] = set()
 
     @property
@@ -209,7 +211,7 @@ class Relay:
             if not self._senders:
                 return Left.IDLE
             left = await _first(
-                self._keep_lease(feed, ends),
+                self._keep_lease(ends),
                 self._read(feed),
                 self._hear(pubsub, feed),
                 self._watch_the_clock(ends),
@@ -218,7 +220,7 @@ class Relay:
                 await self._stop_posting()
         finally:
             with suppress(RedisError):
-                await self._lease.renew(self._served(feed))
+                await self._progress.note()
                 await self._lease.release()
         return left
 
@@ -244,11 +246,11 @@ class Relay:
         first = min(opened, default=datetime.now(UTC)) - 2 * OVERLAP
         return Feed(self._history, self, max(cursor or 0, await self._history.xid_at(first)))
 
-    async def _keep_lease(self, feed: Feed, ends: float) -> Left:
+    async def _keep_lease(self, ends: float) -> Left:
         """Renews it and notes how far everyone was served, until it is lost or nobody is left."""
         wanted = time.monotonic()
         while True:
-            held = await self._lease.renew(self._served(feed))
+            held = await self._progress.note()
             if held is Held.VANISHED and await self._lease.take(_unix(ends)):
                 logger.warning("Valkey has forgotten everything: connections are registered anew")
                 await self._register(list(self._senders))
@@ -331,16 +333,16 @@ class Relay:
 
     async def _do(self, sender: Sender, message: str) -> None:
         async with sender.turn:
-            before = sender.connection.wishes
             await self._commands.obey(command_of(message), sender)
-            if sender.connection.wishes != before and sender.connection.id in self._senders:
-                with suppress(RedisError):
-                    await self._register([sender.connection.id])
+
+    async def _survives(self, sender: Sender) -> None:
+        """Returns when the next relay would know what the connection wishes and has had."""
+        if sender.connection.id in self._senders:
+            await self._register([sender.connection.id])
+            await self._progress.noted()
 
     def _catch_up(self, sender: Sender, since: Cursor) -> None:
-        sender.stop_replay()
-        sender.hold()
-        sender.resume(since)
+        sender.rewind(since)
         sender.replay(replay(self._history, sender, since))
 
     def _open(self, connection: Connection, feed: Feed) -> Sender:
@@ -391,19 +393,22 @@ class Relay:
             ]
             await self._lease.guarded("HSET", CONNECTIONS, *records)
 
-    def _served(self, feed: Feed) -> str:
-        positions = {id_: sender.position(feed.cursor) for id_, sender in self._senders.items()}
-        behind = {id_: written(at) for id_, at in positions.items() if at < feed.cursor}
-        return json.dumps({"cursor": written(feed.cursor), "behind": behind})
+    def _served(self) -> str:
+        if self._feed is None:
+            raise RedisError("nobody is served")
+        told = self._feed.cursor
+        positions = {id_: sender.position(told) for id_, sender in self._senders.items()}
+        behind = {id_: written(at) for id_, at in positions.items() if at < told}
+        return json.dumps({"cursor": written(told), "behind": behind})
 
     async def _stop_posting(self) -> None:
         """What was not posted by now is the next relay's to post."""
         await asyncio.gather(*(sender.close() for sender in self._senders.values()))
 
     async def _forget_all(self) -> None:
+        # First what might begin a replay, then the replays.
+        await _ended(self._doing)
         await self._stop_posting()
-        for task in self._doing:
-            task.cancel()
         self._senders.clear()
         self._of_account.clear()
         self._feed = None
@@ -430,8 +435,12 @@ async def _first(*parts: Coroutine[Any, Any, Left]) -> Left:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         return done.pop().result()
     finally:
-        # Again and again: redis-py swallows a cancellation that meets a timeout of its own.
-        while left := [task for task in tasks if not task.done()]:
-            for task in left:
-                task.cancel()
-            await asyncio.wait(left, timeout=POLL_SECONDS)
+        await _ended(tasks)
+
+
+async def _ended(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancels them again and again: redis-py swallows one that meets a timeout of its own."""
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=POLL_SECONDS)

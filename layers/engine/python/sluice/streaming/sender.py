@@ -149,6 +149,12 @@ class Sender:
         if self._replay is not None:
             self._replay.cancel()
 
+    def rewind(self, cursor: Cursor) -> None:
+        """Holds, and is again where `cursor` is: a replay from there is about to begin."""
+        self.stop_replay()
+        self.hold()
+        self.resume(cursor)
+
     def resume(self, cursor: Cursor) -> None:
         """All before `cursor` is known to have come; all after it is about to be queued."""
         self._posted = self._queued = cursor
