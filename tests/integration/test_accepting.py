@@ -116,8 +116,8 @@ def queue() -> FakeQueue:
     return FakeQueue()
 
 
-def app_of(config: ApiConfig, queue: FakeQueue, **changes: object) -> FastAPI:
-    services = ServicesWith(config.model_copy(update=changes), queue)
+def app_of(config: ApiConfig, queue: FakeQueue) -> FastAPI:
+    services = ServicesWith(config, queue)
     return create_app(lambda: services)
 
 
@@ -330,7 +330,7 @@ def test_of_two_requests_at_once_under_one_key_one_order_comes(
 def test_without_valkey_orders_of_keys_are_accepted_all_the_same(
     config: ApiConfig, queue: FakeQueue
 ) -> None:
-    app = app_of(config, queue, VALKEY_URL=NOWHERE, RATE_LIMIT_BURST=1)
+    app = app_of(replace(config, VALKEY_URL=NOWHERE, RATE_LIMIT_BURST=1), queue)
 
     answers = [place(app), place(app), place(app, OTHER)]
 
@@ -404,7 +404,7 @@ def test_an_order_that_has_expired_meanwhile_is_still_known_by_its_key(
 
 
 def test_who_asks_too_often_is_told_when_to_ask_again(config: ApiConfig, queue: FakeQueue) -> None:
-    app = app_of(config, queue, RATE_LIMIT_PER_SECOND=1, RATE_LIMIT_BURST=2)
+    app = app_of(replace(config, RATE_LIMIT_PER_SECOND=1, RATE_LIMIT_BURST=2), queue)
 
     answers = [place(app, key=None) for _ in range(3)]
 
@@ -422,7 +422,7 @@ def test_who_asks_too_often_is_told_when_to_ask_again(config: ApiConfig, queue: 
 
 
 def test_replays_conflicts_and_quotes_take_tokens_too(config: ApiConfig, queue: FakeQueue) -> None:
-    app = app_of(config, queue, RATE_LIMIT_PER_SECOND=1, RATE_LIMIT_BURST=4)
+    app = app_of(replace(config, RATE_LIMIT_PER_SECOND=1, RATE_LIMIT_BURST=4), queue)
     quote = {name: BODY[name] for name in ("side", "tokenIn", "tokenOut", "amount")}
 
     answers = [
@@ -437,7 +437,7 @@ def test_replays_conflicts_and_quotes_take_tokens_too(config: ApiConfig, queue: 
 
 
 def test_without_a_limit_no_header_tells_of_one(config: ApiConfig, queue: FakeQueue) -> None:
-    app = app_of(config, queue, RATE_LIMIT_PER_SECOND=0)
+    app = app_of(replace(config, RATE_LIMIT_PER_SECOND=0), queue)
 
     answers = [place(app), place(app, key=None)]
 

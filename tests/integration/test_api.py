@@ -67,7 +67,7 @@ def config(queue: str, postgres_url: str, valkey_server: str) -> ApiConfig:
 
 
 def app_of(config: ApiConfig, **changes: str) -> FastAPI:
-    services = Services(config.model_copy(update=changes))
+    services = Services(replace(config, **changes))
     return create_app(lambda: services)
 
 

@@ -1,9 +1,8 @@
 """The environment of each function."""
 
 import pytest
-from pydantic import ValidationError
 
-from sluice.config import ApiConfig, WorkerConfig, load
+from sluice.config import ApiConfig, AuthorizerConfig, ConfigInvalid, WorkerConfig, load
 
 WORKER = {
     "ORDERS_QUEUE_URL": "http://127.0.0.1:4566/000000000000/orders",
@@ -31,15 +30,25 @@ def test_the_trace_of_each_invocation_is_told_where_it_is_wanted(
 
 
 def test_every_missing_variable_is_named() -> None:
-    with pytest.raises(ValidationError) as error:
+    with pytest.raises(ConfigInvalid) as error:
         load(ApiConfig, {"VALKEY_URL": ""})
 
-    assert {fault["loc"][0] for fault in error.value.errors()} == {
+    assert {fault.partition(":")[0] for fault in str(error.value).split("; ")} == {
         "ORDERS_QUEUE_URL",
         "VALKEY_URL",
         "DATABASE_URL",
         "SOLANA_RPC_URL",
     }
+
+
+def test_what_has_a_default_need_not_be_set() -> None:
+    assert load(AuthorizerConfig, {}).OIDC_AUDIENCE == "sluice"
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan"])
+def test_a_lease_lasts_for_some_time(value: str) -> None:
+    with pytest.raises(ConfigInvalid, match="LEASE_SECONDS"):
+        load(WorkerConfig, {**WORKER, "LEASE_SECONDS": value})
 
 
 @pytest.mark.parametrize(
@@ -49,8 +58,11 @@ def test_every_missing_variable_is_named() -> None:
         ("RATE_LIMIT_PER_SECOND", "10001"),
         ("RATE_LIMIT_PER_SECOND", "0.5"),
         ("RATE_LIMIT_BURST", "0"),
+        ("RATE_LIMIT_BURST", ""),
+        ("VENUE_TIMEOUT_MS", "soon"),
+        ("TRACING", "perhaps"),
     ],
 )
-def test_a_rate_limit_that_cannot_be_kept_is_refused(name: str, value: str) -> None:
-    with pytest.raises(ValidationError, match=name):
+def test_a_value_that_makes_no_sense_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ConfigInvalid, match=name):
         load(ApiConfig, {**WORKER, name: value})

@@ -4,19 +4,57 @@ A variable that ends in `_URL` holds either the URL itself or the ARN of a Secre
 that holds it, so that a URL with a password in it never stands in a function's environment on AWS.
 One that ends in `_LOGIN` is the ARN of a secret with the username and password of a URL that has
 none. Secrets are asked for when their URL is first needed: most cold starts need one of three.
+
+Plain dataclasses: pydantic would cost the functions that need it for nothing else a third of their
+cold start.
 """
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from sluice.secret import secret_text
 
-Url = Annotated[str, Field(min_length=1)]
+
+class ConfigInvalid(Exception):
+    """What is wrong with the environment, each variable named."""
+
+
+def _text(value: str) -> str:
+    if not value:
+        raise ValueError("is empty")
+    return value
+
+
+def _truth(value: str) -> bool:
+    if value.lower() not in ("0", "1", "false", "true"):
+        raise ValueError("is neither true nor false")
+    return value.lower() in ("1", "true")
+
+
+def _positive(value: str) -> float:
+    seconds = float(value)
+    if not seconds > 0:
+        raise ValueError("is not more than 0")
+    return seconds
+
+
+def _whole(least: int, most: int = 2**31) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        number = int(value)
+        if not least <= number <= most:
+            raise ValueError(f"is not in {least} to {most}")
+        return number
+
+    return parse
+
+
+# How a variable is read stands beside its type; one without is taken as it is.
+Text = Annotated[str, _text]
+Shards = Annotated[int, _whole(1, 256)]
 
 
 def _revealed(reference: str, login: str = "", *, fresh: bool = False) -> str:
@@ -30,13 +68,14 @@ def _revealed(reference: str, login: str = "", *, fresh: bool = False) -> str:
     return urlunsplit(parts._replace(netloc=f"{name}:{password}@{parts.netloc}"))
 
 
-class _Environment(BaseModel):
-    # Of all these models a process uses one, and building them all would slow each cold start.
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+@dataclass(frozen=True)
+class _Environment:
+    """Base of what `load` makes."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class _WithDatabase(_Environment):
-    DATABASE_URL: Url
+    DATABASE_URL: Text
     DATABASE_LOGIN: str = ""
 
     def database_url(self, *, fresh: bool = False) -> str:
@@ -47,8 +86,9 @@ class _WithDatabase(_Environment):
         return _revealed(self.DATABASE_URL, self.DATABASE_LOGIN, fresh=fresh)
 
 
+@dataclass(frozen=True, kw_only=True)
 class _WithValkey(_Environment):
-    VALKEY_URL: Url
+    VALKEY_URL: Text
     VALKEY_LOGIN: str = ""
 
     def valkey_url(self) -> str:
@@ -56,28 +96,30 @@ class _WithValkey(_Environment):
         return _revealed(self.VALKEY_URL, self.VALKEY_LOGIN)
 
 
+@dataclass(frozen=True, kw_only=True)
 class _WithRpc(_Environment):
-    SOLANA_RPC_URL: Url
+    SOLANA_RPC_URL: Text
 
     def rpc_url(self) -> str:
         """Where Solana is, keys included, or several places. Raises `SecretUnavailable`."""
         return _revealed(self.SOLANA_RPC_URL)
 
 
+@dataclass(frozen=True, kw_only=True)
 class ApiConfig(_WithDatabase, _WithValkey, _WithRpc):
     """`functions/api`."""
 
-    ORDERS_QUEUE_URL: str = Field(min_length=1)
+    ORDERS_QUEUE_URL: Text
     MARKETS: str = "mainnet"
-    RATE_LIMIT_PER_SECOND: int = Field(default=50, ge=0, le=10_000)
+    RATE_LIMIT_PER_SECOND: Annotated[int, _whole(0, 10_000)] = 50
     """Orders and quotes that an account may ask for, on average; 0 is no limit."""
-    RATE_LIMIT_BURST: int = Field(default=100, ge=1, le=1_000_000)
+    RATE_LIMIT_BURST: Annotated[int, _whole(1, 1_000_000)] = 100
     """And how many at once."""
-    VENUE_TIMEOUT_MS: int = Field(default=1500, gt=0)
-    LEG_COST_LAMPORTS: int = Field(default=5000, ge=0)
+    VENUE_TIMEOUT_MS: Annotated[int, _whole(1)] = 1500
+    LEG_COST_LAMPORTS: Annotated[int, _whole(0)] = 5000
     WEBSOCKET_URL: str | None = None
     """Where the console listens; without it, it asks again and again."""
-    TRACING: bool = False
+    TRACING: Annotated[bool, _truth] = False
     """Whether X-Ray follows an order through the queue."""
 
     def trace(self) -> str | None:
@@ -88,62 +130,69 @@ class ApiConfig(_WithDatabase, _WithValkey, _WithRpc):
         return os.environ.get("_X_AMZN_TRACE_ID") if self.TRACING else None
 
 
+@dataclass(frozen=True, kw_only=True)
 class WorkerConfig(_WithDatabase, _WithValkey, _WithRpc):
     """`functions/worker`; the rest of what the engine needs."""
 
-    ORDERS_QUEUE_URL: str = Field(min_length=1)
-    DEAD_LETTER_QUEUE_URL: str = Field(min_length=1)
+    ORDERS_QUEUE_URL: Text
+    DEAD_LETTER_QUEUE_URL: Text
     MARKETS: str = "mainnet"
-    VENUE_TIMEOUT_MS: int = Field(default=1500, gt=0)
-    LEASE_SECONDS: float = Field(default=30, gt=0)
+    VENUE_TIMEOUT_MS: Annotated[int, _whole(1)] = 1500
+    LEASE_SECONDS: Annotated[float, _positive] = 30
     """Longer than an invocation works: what dies is missed soon after."""
-    LEG_COST_LAMPORTS: int = Field(default=5000, ge=0)
+    LEG_COST_LAMPORTS: Annotated[int, _whole(0)] = 5000
     """What one more pool in a route costs its owner: about a signature and its priority fee."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class SweeperConfig(_WithDatabase, _WithValkey):
     """`functions/sweeper`."""
 
-    ORDERS_QUEUE_URL: str = Field(min_length=1)
-    RELAY_SHARDS: int = Field(default=1, ge=1, le=256)
+    ORDERS_QUEUE_URL: Text
+    RELAY_SHARDS: Shards = 1
 
 
+@dataclass(frozen=True, kw_only=True)
 class ConnectionsConfig(_WithValkey):
     """`functions/stream/connections.py`."""
 
-    RELAY_FUNCTION: str = Field(min_length=1)
-    WEBSOCKET_ENDPOINT: str = Field(min_length=1)
+    RELAY_FUNCTION: Text
+    WEBSOCKET_ENDPOINT: Text
     """Where `@connections` is served: https://{api}.execute-api.{region}.amazonaws.com/{stage}."""
     AWS_REGION: str
-    RELAY_SHARDS: int = Field(default=1, ge=1, le=256)
+    RELAY_SHARDS: Shards = 1
 
 
+@dataclass(frozen=True, kw_only=True)
 class RelayConfig(_WithDatabase, _WithValkey):
     """`functions/stream/relay.py`."""
 
-    WEBSOCKET_ENDPOINT: str = Field(min_length=1)
+    WEBSOCKET_ENDPOINT: Text
     AWS_REGION: str
-    RELAY_SHARDS: int = Field(default=1, ge=1, le=256)
+    RELAY_SHARDS: Shards = 1
     """How many relays share the connections."""
-    RELAY_LIFE_SECONDS: float = Field(default=890, gt=0)
+    RELAY_LIFE_SECONDS: Annotated[float, _positive] = 890
     """After which another takes over, if the function's timeout does not come first."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class AuthorizerConfig(_Environment):
     """`functions/authorizer`."""
 
     OIDC_ISSUER: str = ""
     """Whose tokens are good, as they name it in `iss`; empty: API keys alone are."""
     OIDC_AUDIENCE: str = "sluice"
-    ACCOUNT_CLAIM: str = Field(default="sub", min_length=1)
+    ACCOUNT_CLAIM: Text = "sub"
     ACCOUNT: str = ""
     """The account of everyone where nobody is asked who they are; empty everywhere else."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class KeysConfig(_WithDatabase):
     """What the authorizer needs beside, once an API key is presented: the secret is not free."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class MigrationsConfig(_WithDatabase):
     """`functions/migrations`."""
 
@@ -152,5 +201,24 @@ Model = TypeVar("Model", bound=_Environment)
 
 
 def load(model: type[Model], environ: Mapping[str, str] = os.environ) -> Model:
-    """`model` from the environment; raises pydantic's ValidationError naming each variable."""
-    return model.model_validate(dict(environ))
+    """`model` from the environment; raises `ConfigInvalid` naming each variable that is wrong."""
+    make: Callable[..., Model] = model
+    values: dict[str, object] = {}
+    faults = []
+    for variable in fields(model):
+        name = variable.name
+        if name in environ:
+            try:
+                values[name] = _parser(variable.type)(environ[name])
+            except ValueError as error:
+                faults.append(f"{name}: {error}")
+        elif variable.default is MISSING:
+            faults.append(f"{name}: is not set")
+    if faults:
+        raise ConfigInvalid("; ".join(faults))
+    return make(**values)
+
+
+def _parser(annotation: object) -> Callable[[str], object]:
+    noted: tuple[Callable[[str], object], ...] = getattr(annotation, "__metadata__", (str,))
+    return noted[0]
