@@ -241,9 +241,10 @@ class FakeHistory:
         found = tuple(one for one in looked_at if one.event.account in accounts)
         return Page(found, looked_at[-1].place if len(looked_at) == limit else None)
 
-    async def xid_at(self, at: datetime) -> int:
+    async def xid_at(self, at: datetime, since: int = 1) -> int:
         self._answer()
-        return max((one.xid for one in self.written if one.at < at), default=0) + 1
+        before = max((one.xid for one in self.written if one.at < at), default=0)
+        return max(before + 1, since)
 
     async def events_of(
         self, account: str, order_id: UUID, after_seq: int

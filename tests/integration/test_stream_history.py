@@ -117,6 +117,28 @@ async def test_the_events_since_a_moment_begin_at_its_transaction(store: Postgre
     assert len(page.written) == 4
 
 
+async def test_the_last_transaction_before_a_moment_is_the_largest_number_not_the_largest_text(
+    store: PostgresStore, other: psycopg.Connection
+) -> None:
+    # No trigger has a say: what is written was written long ago, under numbers long given out.
+    other.execute("SET session_replication_role = replica")
+    hour = timedelta(hours=1)
+    for age, xid in ((3 * hour, "99"), (2 * hour, "100"), (0 * hour, "101")):
+        other.execute(
+            """INSERT INTO order_events (order_id, seq, status, at, recorded_at, xid)
+               VALUES (gen_random_uuid(), 1, 'PENDING', now(), now() - %s, %s)""",
+            [age, xid],
+        )
+    other.commit()
+    moment = datetime.now(UTC) - hour
+
+    assert await store.xid_at(moment) == 101
+    assert await store.xid_at(moment, since=90) == 101
+    # What is known to be over is not looked at.
+    assert await store.xid_at(moment, since=101) == 101
+    assert await store.xid_at(moment, since=150) == 150
+
+
 async def test_what_is_being_written_comes_after_the_moment(
     store: PostgresStore, other: psycopg.Connection
 ) -> None:

@@ -114,8 +114,9 @@ The last is there even if nobody asked for it: the next page begins behind it.
 
 MOMENT = """
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS settled,
-       (SELECT xid::text FROM order_events WHERE recorded_at < %(at)s
-        ORDER BY xid DESC LIMIT 1) AS before
+       -- By the column, not by what is selected: that is text, sorted as such and in no index.
+       (SELECT e.xid::text FROM order_events e WHERE e.recorded_at < %(at)s AND e.xid >= %(since)s
+        ORDER BY e.xid DESC LIMIT 1) AS before
 """
 
 EVENTS_OF_ONE = """

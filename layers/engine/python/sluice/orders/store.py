@@ -254,13 +254,14 @@ class PostgresStore:
         more = bool(rows) and rows[0]["looked_at"] == limit
         return Page(found, written[-1].place if more else None)
 
-    async def xid_at(self, at: datetime) -> int:
-        """The least number of a transaction that began at `at` or later, by Postgres' clock.
+    async def xid_at(self, at: datetime, since: int = 1) -> int:
+        """The least number, from `since` on, of a transaction that began at `at` or later, by
+        Postgres' clock.
 
         Roughly: one that began much earlier than it wrote its first row may have misled us.
         """
-        (row,) = await self._read(sql.MOMENT, {"at": at})
-        return min(int(row["settled"]), int(row["before"] or 0) + 1)
+        (row,) = await self._read(sql.MOMENT, {"at": at, "since": str(since)})
+        return min(int(row["settled"]), max(int(row["before"] or 0) + 1, since))
 
     async def events_of(
         self, account: str, order_id: UUID, after_seq: int

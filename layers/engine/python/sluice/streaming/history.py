@@ -24,7 +24,7 @@ class History(Protocol):
         limit: int,
     ) -> Page: ...
 
-    async def xid_at(self, at: datetime) -> int: ...
+    async def xid_at(self, at: datetime, since: int = 1) -> int: ...
 
     async def events_of(
         self, account: str, order_id: UUID, after_seq: int
@@ -53,9 +53,9 @@ class OneAtATime:
         async with self._turn:
             return await self._history.followed(since, until, accounts, behind, limit)
 
-    async def xid_at(self, at: datetime) -> int:
+    async def xid_at(self, at: datetime, since: int = 1) -> int:
         async with self._turn:
-            return await self._history.xid_at(at)
+            return await self._history.xid_at(at, since)
 
     async def events_of(
         self, account: str, order_id: UUID, after_seq: int

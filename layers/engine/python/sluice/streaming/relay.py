@@ -28,7 +28,7 @@ from sluice.errors import DatabaseUnavailable
 from sluice.observability import logger
 
 from .commands import command_of
-from .cursor import Cursor, parsed, written
+from .cursor import BEGINNING, Cursor, parsed, written
 from .feed import Feed, Told
 from .history import History
 from .lease import LEASE_SECONDS, TICK_SECONDS, Held, Lease
@@ -244,7 +244,8 @@ class Relay:
         opened = [connection.opened_at for connection in connections]
         # A transaction may have begun a while before it wrote: twice as far is read.
         first = min(opened, default=datetime.now(UTC)) - 2 * OVERLAP
-        return Feed(self._history, self, max(cursor or 0, await self._history.xid_at(first)))
+        since = BEGINNING if cursor is None else cursor
+        return Feed(self._history, self, max(since, await self._history.xid_at(first, since)))
 
     async def _keep_lease(self, ends: float) -> Left:
         """Renews it and notes how far everyone was served, until it is lost or nobody is left."""
