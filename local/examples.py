@@ -9,7 +9,7 @@ from typing import Any
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from . import http
+from . import containers, http
 from .errors import StackError
 from .home import PROJECT
 from .ports import HOST, Ports
@@ -50,14 +50,14 @@ def function_of(name: str) -> str:
     return FUNCTIONS[name.partition("_")[0]]
 
 
-def payload(name: str, ports: Ports) -> str:
-    """An event, with the addresses of a stack on these ports."""
-    return _moved((EVENTS / f"{name}.json").read_text(), ports)
+def payload(name: str, ports: Ports, host: str = HOST) -> str:
+    """An event, with the addresses of a stack on these ports of `host`."""
+    return _moved((EVENTS / f"{name}.json").read_text(), ports, host)
 
 
-def environment(ports: Ports) -> dict[str, dict[str, str]]:
-    """What `sam local` gives each function instead of secrets, for a stack on these ports."""
-    content: dict[str, dict[str, str]] = json.loads(_moved(ENVIRONMENT.read_text(), ports))
+def environment(ports: Ports, host: str = HOST) -> dict[str, dict[str, str]]:
+    """What `sam local` gives each function instead of secrets, for such a stack."""
+    content: dict[str, dict[str, str]] = json.loads(_moved(ENVIRONMENT.read_text(), ports, host))
     return content
 
 
@@ -84,9 +84,9 @@ def relay_serves(stack: Stack) -> Iterator[None]:
         raise StackError(f"relay: {stack.websocket}: {error!r}") from error
 
 
-def _moved(text: str, ports: Ports) -> str:
-    """The files are written for the default ports."""
+def _moved(text: str, ports: Ports, host: str) -> str:
+    """The files are written for containers and the default ports."""
     chosen = asdict(ports)
     for part, port in asdict(Ports()).items():
-        text = text.replace(f"{HOST}:{port}", f"{HOST}:{chosen[part]}")
+        text = text.replace(f"{containers.NAME}:{port}", f"{host}:{chosen[part]}")
     return text

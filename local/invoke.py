@@ -1,15 +1,16 @@
 """`make invoke`: every event by `sam local invoke`, against the stack that `make up` started."""
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 
-from . import http, ministack
+from . import containers, http, ministack
 from .errors import StackError
 from .examples import ANSWERS, environment, fault, function_of, payload, relay_serves
 from .home import PROJECT, Home
@@ -24,6 +25,7 @@ IMAGE = "public.ecr.aws/lambda/python:3.13-arm64"
 """What SAM runs the functions of the template in."""
 PLATFORM = "linux/arm64"
 PULL_SECONDS, INVOKE_SECONDS, START_SECONDS = 600, 300, 300
+HOST_ENTRY = f"{containers.NAME}:host-gateway"
 EMULATION = "docker run --privileged --rm tonistiigi/binfmt --install arm64"
 
 
@@ -34,21 +36,20 @@ def main(home: Home, progress: Progress) -> None:
         raise StackError("invoke: no stack is running to invoke against; start one with `make up`")
     require_docker()
     with progress.step(f"image {IMAGE}"):
-        require_image()
-    sam = SamLocal(settings.ports)
-    wrong = []
-    with relay_serves(stack):
+        address = host_address()
+    ports, sam, wrong = settings.ports, SamLocal(settings.ports), []
+    with containers.reachable(address, ports), relay_serves(stack):
         for name in ANSWERS:
             with progress.step(f"sam local invoke {function_of(name)}: {name}"):
-                answer = sam.invoke(function_of(name), payload(name, settings.ports))
-            told = fault(name, answer)
+                event = payload(name, ports, containers.NAME)
+                told = fault(name, sam.invoke(function_of(name), event))
             if told:
                 wrong.append(name)
                 progress.console.print(f"[red]✗[/] {name}: ", end="")
                 progress.console.print(told, markup=False, soft_wrap=True)
-    with progress.step("sam local start-api serves, and lets no stranger in"), sam.api() as url:
-        _require_status(f"{url}/health", HTTPStatus.OK)
-        _require_status(f"{url}/api/markets", HTTPStatus.UNAUTHORIZED)
+        with progress.step("sam local start-api serves, and lets no stranger in"), sam.api() as url:
+            _require_status(f"{url}/health", HTTPStatus.OK)
+            _require_status(f"{url}/api/markets", HTTPStatus.UNAUTHORIZED)
     if wrong:
         raise StackError(f"invoke: {len(wrong)} of {len(ANSWERS)} answers are wrong")
 
@@ -57,24 +58,34 @@ def require_docker() -> None:
     """Raises one line unless a Docker engine answers."""
     code, told = _docker("version", "--format", "{{.Server.Version}}", seconds=30)
     if code:
-        raise StackError(f"invoke: no Docker engine answers, which `sam local` needs: {told}")
-
-
-def require_image() -> None:
-    """Raises one line unless the base image is here, or can be had, and runs on this machine."""
-    code, told = _docker("pull", "--quiet", "--platform", PLATFORM, IMAGE, seconds=PULL_SECONDS)
-    if code and _docker("image", "inspect", IMAGE, seconds=30)[0]:
-        raise StackError(f"invoke: {IMAGE} is not here and cannot be pulled: {told}")
-    run = ("run", "--rm", "--platform", PLATFORM, "--entrypoint", "/bin/true", IMAGE)
-    code, told = _docker(*run, seconds=60)
-    if code:
         raise StackError(
-            f"invoke: this machine does not run {PLATFORM} (try `{EMULATION}`): {told}"
+            f"invoke: no Docker engine answers, which `sam local` needs: {last_of(told)}"
         )
 
 
+def host_address() -> str:
+    """By which address containers reach this machine, as one of the base image was told.
+
+    Raises one line unless that image is here, or can be had, and runs on this machine.
+    """
+    code, told = _docker("pull", "--quiet", "--platform", PLATFORM, IMAGE, seconds=PULL_SECONDS)
+    if code and _docker("image", "inspect", IMAGE, seconds=30)[0]:
+        raise StackError(f"invoke: {IMAGE} is not here and cannot be pulled: {last_of(told)}")
+    code, told = _docker(
+        *("run", "--rm", "--platform", PLATFORM, "--add-host", HOST_ENTRY),
+        *("--entrypoint", "/bin/cat", IMAGE, "/etc/hosts"),
+        seconds=60,
+    )
+    if code:
+        raise StackError(
+            f"invoke: this machine does not run {PLATFORM} (try `{EMULATION}`): {last_of(told)}"
+        )
+    (line,) = [line for line in told.splitlines() if containers.NAME in line.split()]
+    return line.split()[0]
+
+
 def _docker(*arguments: str, seconds: float) -> tuple[int, str]:
-    """The exit code, and the last line of what Docker says."""
+    """The exit code, and what Docker says."""
     try:
         done = subprocess.run(
             ("docker", *arguments),
@@ -89,7 +100,7 @@ def _docker(*arguments: str, seconds: float) -> tuple[int, str]:
         return 127, "docker is not installed"
     except subprocess.TimeoutExpired:
         return 124, f"docker {arguments[0]} is not done after {seconds:g} s"
-    return done.returncode, last_of(done.stdout)
+    return done.returncode, done.stdout
 
 
 class SamLocal:
@@ -124,18 +135,25 @@ class SamLocal:
 
     @contextmanager
     def api(self) -> Iterator[str]:
-        """Where `sam local start-api` serves meanwhile."""
+        """Where `sam local start-api` serves meanwhile; raises `StackError` when it does not."""
         port = Ports.free().gateway
-        with self._command("start-api", "--port", str(port)) as command:
+        with (
+            self._command("start-api", "--port", str(port)) as command,
+            TemporaryFile("w+") as log,
+        ):
             serving = subprocess.Popen(
                 command,
                 cwd=PROJECT,
                 env=_environment(),
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
             try:
+                until(lambda: serving.poll() is not None or _listens(port), START_SECONDS)
+                if serving.poll() is not None:
+                    log.seek(0)
+                    raise StackError(f"sam local start-api: {last_of(log.read())}")
                 yield f"http://{HOST}:{port}"
             finally:
                 serving.terminate()
@@ -143,15 +161,20 @@ class SamLocal:
 
     @contextmanager
     def _command(self, name: str, *arguments: str) -> Iterator[tuple[str, ...]]:
-        gateway = ministack.url(self._ports.gateway).removeprefix("http://")
+        gateway = f"{containers.NAME}:{self._ports.gateway}"
         with TemporaryDirectory(prefix="sluice-") as directory:
             variables = Path(directory) / "env.json"
-            variables.write_text(json.dumps(environment(self._ports)))
+            variables.write_text(json.dumps(environment(self._ports, containers.NAME)))
             yield (
                 *(str(VENV_BIN / "sam"), "local", name, *arguments),
-                *("--env-vars", str(variables), "--docker-network", "host", "--skip-pull-image"),
+                *("--env-vars", str(variables), "--add-host", HOST_ENTRY, "--skip-pull-image"),
                 *("--parameter-overrides", f"Environment=local LocalGateway={gateway}"),
             )
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
 
 
 def last_of(text: str) -> str:

@@ -1,14 +1,18 @@
 """`make invoke` on a machine that lacks what it needs: it says what, and never passes."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
-from local import examples, invoke
+from local import containers, examples, invoke
 from local.errors import StackError
 from local.home import Home
 from local.ports import Ports
 
+SECONDS = 20
+
+HOSTS = 'case "$1" in run) echo 127.0.0.1 localhost; echo 172.17.0.1 host.docker.internal;; esac\n'
 ENGINE = 'case "$1" in version) echo 28.0; exit 0;; esac\n'
 NO_PULL = ENGINE + 'case "$1" in pull|image) echo no such host; exit 1;; esac\n'
 PULLED_BEFORE = ENGINE + 'case "$1" in pull) echo no such host; exit 1;; esac\n'
@@ -30,9 +34,9 @@ def docker(programs: Path, script: str) -> None:
     program.chmod(0o755)
 
 
-def required() -> None:
+def required() -> str:
     invoke.require_docker()
-    invoke.require_image()
+    return invoke.host_address()
 
 
 @pytest.mark.parametrize(
@@ -55,9 +59,9 @@ def test_what_is_missing_is_named(programs: Path, script: str | None, told: str)
 
 @pytest.mark.parametrize("script", [ENGINE, PULLED_BEFORE], ids=["pulled", "pulled before"])
 def test_an_engine_with_the_image_is_enough(programs: Path, script: str) -> None:
-    docker(programs, script)
+    docker(programs, script + HOSTS)
 
-    required()
+    assert required() == "172.17.0.1"
 
 
 def test_without_a_stack_it_does_not_pass(
@@ -83,9 +87,44 @@ def test_an_answer_is_held_to_what_it_must_have(answer: object, *, wrong: bool) 
 def test_events_and_environment_go_to_where_the_stack_listens() -> None:
     ports = Ports(gateway=1, postgres=2, valkey=3, market=4, issuer=5)
 
-    assert "127.0.0.1:1/cloudformation" in examples.payload("migrations_create", ports)
-    worker = examples.environment(ports)["WorkerFunction"]
-    assert worker["DATABASE_URL"] == "postgresql://postgres@127.0.0.1:2/postgres"
-    assert worker["VALKEY_URL"] == "redis://127.0.0.1:3/0"
-    assert worker["SOLANA_RPC_URL"] == "http://127.0.0.1:4"
-    assert examples.environment(ports)["AuthorizerFunction"]["OIDC_ISSUER"] == "http://127.0.0.1:5"
+    assert "//there:1/cloudformation" in examples.payload("migrations_create", ports, "there")
+    functions = examples.environment(ports, "there")
+    worker = functions["WorkerFunction"]
+    assert worker["DATABASE_URL"] == "postgresql://postgres@there:2/postgres"
+    assert worker["VALKEY_URL"] == "redis://there:3/0"
+    assert worker["SOLANA_RPC_URL"] == "http://there:4"
+    assert functions["AuthorizerFunction"]["OIDC_ISSUER"] == "http://there:5"
+
+
+def test_a_part_on_loopback_is_reached_by_another_address_for_a_while() -> None:
+    ports = Ports.free()
+    there = ("127.0.0.2", ports.valkey)
+    with socket.create_server(("127.0.0.1", ports.valkey)) as part:
+        with (
+            containers.reachable("127.0.0.2", ports),
+            socket.create_connection(there, timeout=SECONDS) as client,
+        ):
+            client.sendall(b"ping")
+            client.shutdown(socket.SHUT_WR)
+            inside, _ = part.accept()
+            with inside:
+                assert inside.makefile("rb").read() == b"ping"
+                inside.sendall(b"pong")
+            assert client.makefile("rb").read() == b"pong"
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(there, timeout=SECONDS)
+
+
+def test_an_address_of_another_machine_is_left_to_docker() -> None:
+    with containers.reachable("192.0.2.1", Ports.free()):
+        pass
+
+
+def test_an_address_that_is_taken_is_told() -> None:
+    ports = Ports.free()
+    with (
+        socket.create_server(("127.0.0.2", ports.market)),
+        pytest.raises(StackError, match=r"market: 127\.0\.0\.2"),
+        containers.reachable("127.0.0.2", ports),
+    ):
+        pass

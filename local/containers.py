@@ -1,0 +1,89 @@
+"""Letting containers reach a stack: it listens on loopback, where a container finds itself alone.
+
+`sam local` offers `--docker-network host`, and does nothing about it.
+"""
+
+import asyncio
+import errno
+import sys
+from asyncio import AbstractEventLoop, Server, StreamReader, StreamWriter
+from collections.abc import Coroutine, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict
+from threading import Event, Thread
+from typing import Any
+
+from .errors import StackError
+from .ports import HOST, Ports
+
+NAME = "host.docker.internal"
+"""What a container calls this machine."""
+CHUNK_BYTES = 64 * 1024
+SECONDS = 10
+
+
+@contextmanager
+def reachable(address: str, ports: Ports) -> Iterator[None]:
+    """Meanwhile each part is reached by `address`, that of Docker's bridge, on its own port, too.
+
+    Where `address` is none of this machine's, Docker runs in a virtual machine, which brings what
+    its containers send there to loopback by itself. Raises `StackError`.
+    """
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        servers = _on(loop, _open(address, ports))
+        try:
+            yield
+        finally:
+            _on(loop, _close(servers))
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _open(address: str, ports: Ports) -> list[Server]:
+    servers = []
+    for part, port in asdict(ports).items():
+        try:
+            servers.append(await asyncio.start_server(_forward, address, port))
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                return []
+            await _close(servers)
+            raise StackError(f"{part}: {address}:{port} cannot be opened: {error}") from error
+    return servers
+
+
+async def _close(servers: list[Server]) -> None:
+    for server in servers:
+        server.close()
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+
+
+async def _forward(reader: StreamReader, writer: StreamWriter) -> None:
+    port = writer.get_extra_info("sockname")[1]
+    with closing(writer), suppress(OSError):
+        answers, asks = await asyncio.open_connection(HOST, port)
+        with closing(asks):
+            await asyncio.gather(_pipe(reader, asks), _pipe(answers, writer))
+
+
+async def _pipe(reader: StreamReader, writer: StreamWriter) -> None:
+    while chunk := await reader.read(CHUNK_BYTES):
+        writer.write(chunk)
+        await writer.drain()
+    with suppress(OSError):
+        writer.write_eof()
+
+
+def _on(loop: AbstractEventLoop, work: Coroutine[Any, Any, list[Server] | None]) -> list[Server]:
+    return asyncio.run_coroutine_threadsafe(work, loop).result(SECONDS) or []
+
+
+if __name__ == "__main__":
+    with reachable(sys.argv[1], Ports.from_environment()), suppress(KeyboardInterrupt):
+        Event().wait()
