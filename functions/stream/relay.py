@@ -37,7 +37,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
     shard = event.get("shard")
     extra = {"source": event.get("source"), "shard": shard, "seconds": seconds}
     logger.info("relay started", extra=extra)
-    why = loop.run_until_complete(_live(shard, seconds, context.function_name))
+    # With the alias that this one was called by: the next relay is of the same.
+    why = loop.run_until_complete(_live(shard, seconds, context.invoked_function_arn))
     logger.info("relay left", extra={"why": why})
     return {"left": why}
 
