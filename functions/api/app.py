@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools.logging import correlation_paths
 from fastapi import FastAPI
 from mangum import Mangum
 from mangum.types import LambdaContext
@@ -48,17 +47,18 @@ app = create_app(cache(lambda: Services(load(ApiConfig))))
 _asgi = Mangum(app, lifespan="off")
 
 
-@logger.inject_lambda_context(
-    correlation_id_path=correlation_paths.API_GATEWAY_HTTP, clear_state=True
-)
+@logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One HTTP request, and one line of log about it."""
     started = time.perf_counter()
+    asked = event["requestContext"]
+    # By its path, as Powertools offers, it would be looked for with JMESPath at each request.
+    logger.set_correlation_id(asked["requestId"])
     response: dict[str, Any] = _asgi(event, context)
     logger.info(
         "request",
         extra={
-            "route": f"{event['requestContext']['http']['method']} {event['rawPath']}",
+            "route": f"{asked['http']['method']} {event['rawPath']}",
             "http_status": response["statusCode"],
             "millis": round((time.perf_counter() - started) * 1000, 1),
         },

@@ -39,15 +39,8 @@ async def json_object(request: Request) -> dict[str, Any]:
     if len(body) > MAX_BODY_BYTES:
         raise ApiError(ErrorCode.PAYLOAD_TOO_LARGE, f"The body is over {MAX_BODY_BYTES} bytes.")
     try:
-        content = json.loads(
-            # As JSON is sent: left to itself, it would guess at other encodings, too.
-            body.decode(),
-            parse_float=_real,
-            parse_int=_integer,
-            # NaN and Infinity are no JSON; let through, they are refused by the field they are in.
-            parse_constant=Decimal,
-            object_pairs_hook=_unique,
-        )
+        # As JSON is sent: left to itself, `json` would guess at other encodings, too.
+        content = _EXACT.decode(body.decode())
     except (ValueError, RecursionError) as error:
         raise _faulty(f"is not valid JSON: {error}") from error
     if not isinstance(content, dict):
@@ -75,6 +68,16 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"{twice!r} stands there twice")
     return content
+
+
+# Made once: `json.loads` makes one at each call.
+_EXACT = json.JSONDecoder(
+    parse_float=_real,
+    parse_int=_integer,
+    # NaN and Infinity are no JSON; let through, they are refused by the field they are in.
+    parse_constant=Decimal,
+    object_pairs_hook=_unique,
+)
 
 
 def _faulty(message: str) -> ApiError:

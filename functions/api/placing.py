@@ -7,6 +7,7 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from sluice.access.caller import Scope
 from sluice.errors import ErrorCode, QueueUnavailable
 from sluice.observability import logger
 from sluice.orders.identity import keyed_order_id, new_order_id
@@ -14,8 +15,9 @@ from sluice.orders.model import OrderStatus, OrderTerms
 from sluice.streaming.door import Seen
 
 from . import keys, limits
-from .account import Writer
+from .account import account_of
 from .body import parsed
+from .direct import Direct
 from .documented import LOCATION, RATE_LIMIT, REPLAYED, body_of, errors, with_headers
 from .errors import ApiError
 from .schemas import ExecuteOrder
@@ -26,25 +28,9 @@ from .views import AcceptedView, Success, answer
 def install(app: FastAPI, services: Callable[[], Services]) -> None:
     """Adds the route; `services` gives the process's services when a request needs them."""
 
-    @app.post(
-        "/api/orders/execute",
-        status_code=HTTPStatus.CREATED,
-        response_model=Success[AcceptedView],
-        responses={
-            **with_headers(HTTPStatus.CREATED, {**LOCATION, **REPLAYED, **RATE_LIMIT}),
-            **errors(
-                HTTPStatus.BAD_REQUEST,
-                HTTPStatus.CONFLICT,
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                HTTPStatus.TOO_MANY_REQUESTS,
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                headers=RATE_LIMIT,
-            ),
-        },
-        openapi_extra=body_of(ExecuteOrder) | {"parameters": [keys.PARAMETER]},
-        summary="Place a market order",
-    )
-    async def execute(request: Request, account: Writer) -> JSONResponse:
+    async def execute(request: Request) -> JSONResponse:
+        # First of all: strangers are not told what would be valid.
+        account = account_of(request, Scope.WRITE)
         now = datetime.now(UTC)
         key = keys.key_of(request)
         # Of a request that is made again the time may have passed meanwhile, and Valkey may have
@@ -63,6 +49,28 @@ def install(app: FastAPI, services: Callable[[], Services]) -> None:
             HTTPStatus.CREATED,
             {"Location": f"/api/orders/{terms.id}", **headers},
         )
+
+    app.router.add_api_route(
+        "/api/orders/execute",
+        execute,
+        methods=["POST"],
+        route_class_override=Direct,
+        status_code=HTTPStatus.CREATED,
+        response_model=Success[AcceptedView],
+        responses={
+            **with_headers(HTTPStatus.CREATED, {**LOCATION, **REPLAYED, **RATE_LIMIT}),
+            **errors(
+                HTTPStatus.BAD_REQUEST,
+                HTTPStatus.CONFLICT,
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                HTTPStatus.TOO_MANY_REQUESTS,
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                headers=RATE_LIMIT,
+            ),
+        },
+        openapi_extra=body_of(ExecuteOrder) | {"parameters": [keys.PARAMETER]},
+        summary="Place a market order",
+    )
 
 
 def _placed(services: Services, terms: OrderTerms, *, keyed: bool) -> dict[str, str]:

@@ -30,14 +30,20 @@ class Success(View, Generic[Data]):
     data: Data
 
 
+class _Rendered(JSONResponse):
+    """Of content that is JSON already."""
+
+    def render(self, content: bytes) -> bytes:
+        return content
+
+
 def answer(
     view: View, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
 ) -> JSONResponse:
     """`view` as the HTTP answer; a message that says nothing is left out."""
-    content = view.model_dump(mode="json", by_alias=True)
-    if content.get("message") is None:
-        content.pop("message", None)
-    return JSONResponse(content, status, headers)
+    silent = {"message"} if getattr(view, "message", None) is None else None
+    content = view.model_dump_json(by_alias=True, exclude=silent)
+    return _Rendered(content.encode(), status, headers)
 
 
 class FieldView(View):

@@ -12,7 +12,8 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 NAMESPACE = "Sluice"
 
-logger = Logger()
+# What is logged is words: left to itself, Powertools would try to read each line as JSON.
+logger = Logger(json_deserializer=str)
 """JSON lines; `order_id` is on every line that is about one order."""
 
 metrics = Metrics(namespace=NAMESPACE)
