@@ -14,6 +14,7 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
+from sluice.credentials import Identity
 from sluice.orders.sqs import IDLE_SECONDS, NotTaken, Sqs, Unanswered, _Answers, sqs_of
 
 ARGUMENTS = {"QueueUrl": "http://queue/orders", "MessageBody": "{}"}
@@ -126,7 +127,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def caller(url: str) -> Sqs:
-    return Sqs(url, botocore.session.get_session())
+    return Sqs(url, "eu-west-1", Identity())
 
 
 def test_a_call_is_signed_for_the_very_bytes_that_are_sent(emulated: Emulated) -> None:
@@ -174,7 +175,7 @@ def test_a_connection_that_sqs_has_closed_is_replaced_and_nothing_sent_twice(
 
 def test_a_connection_that_idled_for_long_is_not_trusted(emulated: Emulated) -> None:
     clock = [0.0]
-    calling = Sqs(emulated.url, botocore.session.get_session(), lambda: clock[0])
+    calling = Sqs(emulated.url, "eu-west-1", Identity(), lambda: clock[0])
 
     for wait in (0, IDLE_SECONDS - 1, IDLE_SECONDS, 0):
         clock[0] += wait
@@ -212,7 +213,8 @@ def test_whoever_is_too_slow_may_have_taken_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf, pytest.raises(Unanswered):
         Sqs(
             f"http://127.0.0.1:{deaf.getsockname()[1]}",
-            botocore.session.get_session(),
+            "eu-west-1",
+            Identity(),
             patience=0.05,
         ).call("SendMessage", ARGUMENTS)
 
@@ -292,7 +294,7 @@ def test_without_credentials_nothing_is_sent(
 
 
 @pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", None])
-def test_sqs_is_where_botocore_is_told_or_at_the_queues_url(
+def test_sqs_is_where_the_environment_says_or_at_the_queues_url(
     emulated: Emulated, monkeypatch: pytest.MonkeyPatch, name: str | None
 ) -> None:
     queue = "http://127.0.0.1:1/000000000000/orders"

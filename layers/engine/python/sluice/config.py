@@ -197,6 +197,24 @@ class MigrationsConfig(_WithDatabase):
     """`functions/migrations`."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SqsConfig(_Environment):
+    """Where SQS is, by the variables of every AWS SDK."""
+
+    AWS_DEFAULT_REGION: Text
+    AWS_ENDPOINT_URL: str = ""
+    AWS_ENDPOINT_URL_SQS: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CredentialsConfig(_Environment):
+    """Whom to sign for, likewise; what is empty is to be found elsewhere."""
+
+    AWS_ACCESS_KEY_ID: str = ""
+    AWS_SECRET_ACCESS_KEY: str = ""
+    AWS_SESSION_TOKEN: str = ""
+
+
 Model = TypeVar("Model", bound=_Environment)
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 
-from botocore.credentials import ReadOnlyCredentials
+from sluice.credentials import Credentials
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
@@ -19,7 +19,7 @@ def signed_headers(
     region: str,
     target: str,
     body: bytes,
-    credentials: ReadOnlyCredentials,
+    credentials: Credentials,
     now: datetime,
 ) -> dict[str, str]:
     """The headers of a POST of JSON to "/" of SQS at `host`; `now` is in UTC."""
@@ -37,7 +37,7 @@ def posting_headers(
     path: str,
     region: str,
     body: bytes,
-    credentials: ReadOnlyCredentials,
+    credentials: Credentials,
     at: str,
 ) -> dict[str, str]:
     """The headers of a request to API Gateway's `@connections`.
@@ -59,7 +59,7 @@ def _signed(
     region: str,
     headers: dict[str, str],
     body: bytes,
-    credentials: ReadOnlyCredentials,
+    credentials: Credentials,
 ) -> dict[str, str]:
     """`headers`, which are in the order of their names, with the signature over them all."""
     at = headers["x-amz-date"]

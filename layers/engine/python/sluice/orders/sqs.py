@@ -16,11 +16,11 @@ from http.client import HTTPConnection, HTTPSConnection
 from typing import Final
 from urllib.parse import urlsplit
 
-import botocore.session
 import httptools
-from botocore.configprovider import ConfiguredEndpointProvider
-from botocore.exceptions import BotoCoreError, NoCredentialsError
 from pydantic_core import to_json
+
+from sluice.config import SqsConfig, load
+from sluice.credentials import CredentialsMissing, Identity
 
 from .signing import signed_headers
 
@@ -47,7 +47,8 @@ class Sqs:
     def __init__(
         self,
         endpoint: str,
-        session: botocore.session.Session,
+        region: str,
+        identity: Identity,
         now: Callable[[], float] = time.monotonic,
         patience: float = ANSWER_SECONDS,
     ) -> None:
@@ -55,7 +56,8 @@ class Sqs:
         parts = urlsplit(endpoint)
         self._open = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._host = parts.netloc
-        self._session = session
+        self._region = region
+        self._identity = identity
         self._now = now
         self._patience = patience
         self._kept: tuple[HTTPConnection, _Answers] | None = None
@@ -67,7 +69,7 @@ class Sqs:
         try:
             headers = self._signed(action, body)
             connection, answer = self._ready()
-        except (BotoCoreError, OSError) as error:
+        except (CredentialsMissing, OSError) as error:
             raise NotTaken(str(error)) from error
         try:
             connection.sock.sendall(_request(headers, body))
@@ -84,15 +86,12 @@ class Sqs:
             raise NotTaken(f"HTTP {answer.status} {_code(answer.body)}")
 
     def _signed(self, action: str, body: bytes) -> dict[str, str]:
-        credentials = self._session.get_credentials()
-        if credentials is None:
-            raise NoCredentialsError
         return signed_headers(
             self._host,
-            self._session.get_config_variable("region"),
+            self._region,
             f"AmazonSQS.{action}",
             body,
-            credentials.get_frozen_credentials(),
+            self._identity.credentials(),
             datetime.now(UTC),
         )
 
@@ -169,9 +168,7 @@ def _silent(connection: HTTPConnection) -> bool:
 
 
 def sqs_of(queue_url: str) -> Sqs:
-    """The SQS that has the queue: where botocore is told that it is, or at the queue's own URL."""
-    session = botocore.session.get_session()
-    told = ConfiguredEndpointProvider(
-        session.full_config, session.get_scoped_config(), "sqs"
-    ).provide()
-    return Sqs(told or queue_url, session)
+    """The SQS that has the queue: where the environment says that it is, or at the queue's URL."""
+    config = load(SqsConfig)
+    told = config.AWS_ENDPOINT_URL_SQS or config.AWS_ENDPOINT_URL
+    return Sqs(told or queue_url, config.AWS_DEFAULT_REGION, Identity())

@@ -11,7 +11,6 @@ from typing import Final, Protocol
 from urllib.parse import quote, urlsplit
 
 import aiohttp
-import botocore.session
 from tenacity import (
     AsyncRetrying,
     retry_if_exception_type,
@@ -20,6 +19,7 @@ from tenacity import (
 )
 from yarl import URL
 
+from sluice.credentials import CredentialsMissing, Identity
 from sluice.orders.signing import posting_headers
 
 from .frames import Frame
@@ -65,10 +65,7 @@ class ApiGatewayPoster:
         self._path = parts.path
         self._base = f"{parts.scheme}://{parts.netloc}"
         self._region = region
-        credentials = botocore.session.get_session().get_credentials()
-        if credentials is None:
-            raise PostFailed("no AWS credentials to sign with")
-        self._credentials = credentials
+        self._identity = Identity()
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, connection_id: str, frame: Frame) -> Posted:
@@ -106,8 +103,10 @@ class ApiGatewayPoster:
                 skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
             )
         path, url = _address(self._base, self._path, connection_id)
-        # Asked each time: those of a Lambda function change while it runs.
-        credentials = self._credentials.get_frozen_credentials()
+        try:
+            credentials = self._identity.credentials()
+        except CredentialsMissing as error:
+            raise PostFailed(str(error)) from error
         headers = posting_headers(
             method, self._host, path, self._region, data, credentials, _written(int(time.time()))
         )
