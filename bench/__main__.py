@@ -8,7 +8,10 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from . import accept, imports, quotes, routing, stream, worker
+from local import machine
+from local.home import Home, shown, write_json
+
+from . import accept, imports, quotes, routing, stream, summary, worker
 
 Part = Callable[[Console], dict[str, Any]]
 
@@ -20,7 +23,10 @@ PARTS: Final[Mapping[str, Part]] = {
     "stream": stream.run,
     "imports": imports.run,
 }
-"""Each part prints what it finds, and returns the same for a program to read."""
+"""Each part prints what it finds, and returns the same for a program to read: among it `rows` as
+`compare.rendered` makes them, which stand in the table of all parts."""
+
+FILE: Final = Home().path / "bench.json"
 
 FILE_WIDTH = 160
 
@@ -39,9 +45,15 @@ def main(
         quiet=as_json,
         width=None if sys.stdout.isatty() else FILE_WIDTH,
     )
+    facts = machine.facts()
     found = {name: PARTS[name](console) for name in parts or PARTS}
+    summary.show(console, found)
+    FILE.parent.mkdir(exist_ok=True)
+    write_json(FILE, {"facts": facts, "parts": found})
     if as_json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
+    else:
+        console.print(f"Written: {shown(FILE)}", markup=False)
 
 
 if __name__ == "__main__":

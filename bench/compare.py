@@ -22,14 +22,16 @@ Measures = Mapping[str, Callable[[], Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure of both; `reference` is None where it did not run."""
+    """One figure of both; `reference` is None where it did not run, or there is none."""
 
     measure: str
     ours: float
-    reference: float | None
+    reference: float | None = None
     goal: float | None = None
-    """The ratio that is wanted."""
+    """The ratio that is wanted, or more."""
     less_is_better: bool = False
+    limit: float | None = None
+    """What ours may come to at most."""
 
     @property
     def ratio(self) -> float | None:
@@ -37,6 +39,20 @@ class Row:
         if self.reference is None:
             return None
         return self.reference / self.ours if self.less_is_better else self.ours / self.reference
+
+    @property
+    def wanted(self) -> str:
+        """In words."""
+        ratio = "" if self.goal is None else f"{self.goal:g} x"
+        limit = "" if self.limit is None else f"<= {self.limit:g}"
+        return ", ".join(filter(None, (ratio, limit)))
+
+    @property
+    def met(self) -> bool | None:
+        """Whether it is as good as wanted; None where nothing is, or it cannot be told."""
+        if self.goal is not None:
+            return None if self.ratio is None else self.ratio >= self.goal
+        return None if self.limit is None else self.ours <= self.limit
 
 
 def reference_or_why(until: ExitStack, servers: Servers) -> tuple[Reference | None, list[str]]:
@@ -75,30 +91,48 @@ def show(console: Console, title: str, rows: Sequence[Row], notes: Sequence[str]
     """Prints the rows and what is to be known of them; returns the same."""
     table = Table(title=title, title_justify="left", box=None)
     table.add_column("measure")
-    for name in ("ours", "reference", "ratio", "goal"):
-        table.add_column(name, justify="right")
+    add_columns(table)
     for row in rows:
-        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
-        goal = "" if row.goal is None else f"{row.goal:g}"
-        table.add_row(row.measure, _told(row.ours), _told(row.reference), ratio, goal)
+        table.add_row(row.measure, *cells(rendered(row)))
     console.print(table)
     for note in notes:
         console.print(note, markup=False, soft_wrap=True)
     console.print()
-    return {"rows": [_rendered(row) for row in rows], "notes": list(notes)}
+    return {"rows": [rendered(row) for row in rows], "notes": list(notes)}
 
 
-def _told(figure: float | None) -> str:
-    if figure is None:
-        return "-"
-    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.2f}"
-
-
-def _rendered(row: Row) -> dict[str, Any]:
+def rendered(row: Row) -> dict[str, Any]:
+    """As a part returns it."""
     return {
         "measure": row.measure,
         "ours": round(row.ours, 3),
         "reference": row.reference and round(row.reference, 3),
         "ratio": row.ratio and round(row.ratio, 3),
         "goal": row.goal,
+        "limit": row.limit,
+        "wanted": row.wanted,
+        "met": row.met,
     }
+
+
+def add_columns(table: Table) -> None:
+    """Those of `cells`."""
+    for name in ("ours", "reference", "ratio", "goal", "met"):
+        table.add_column(name, justify="right")
+
+
+def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """What stands in the table of a row as a part returns it."""
+    return (
+        _told(row["ours"]),
+        _told(row["reference"]),
+        "" if row["ratio"] is None else f"{row['ratio']:.2f}",
+        row["wanted"],
+        {True: "[green]yes[/]", False: "[red]NO[/]", None: ""}[row["met"]],
+    )
+
+
+def _told(figure: float | None) -> str:
+    if figure is None:
+        return "-"
+    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.2f}"

@@ -21,6 +21,8 @@ from rich.table import Table
 
 from local.home import PROJECT
 
+from .compare import Row, rendered
+
 ROUNDS: Final = 7
 HEAVIEST: Final = 5
 CODE: Final = ("layers/engine/python", "functions")
@@ -100,6 +102,20 @@ class Imported:
         return None if self.reference is None else self.millis / self.reference
 
     @property
+    def row(self) -> Row:
+        """As it stands in the table of all parts."""
+        times, name = self.function.times, f"import of {self.function.name}, CPU ms"
+        goal = None if times is None else 1 / times
+        return Row(
+            name,
+            self.millis,
+            self.reference,
+            goal,
+            less_is_better=True,
+            limit=self.function.millis,
+        )
+
+    @property
     def goal(self) -> str:
         if self.function.times is not None:
             return f"<= {self.function.times:g} x"
@@ -125,7 +141,11 @@ def run(console: Console) -> dict[str, Any]:
         f"(FastAPI and Mangum); the bare interpreter takes {boot:.0f} ms more. Uncompiled: without "
         "bytecode, as Lambda would import a layer that ships none.\n"
     )
-    return {"boot": round(boot, 1), "functions": [_rendered(one) for one in found]}
+    return {
+        "rows": [rendered(one.row) for one in found],
+        "boot": round(boot, 1),
+        "functions": [_rendered(one) for one in found],
+    }
 
 
 class Starts:

@@ -4,19 +4,29 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from statistics import geometric_mean, median
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
+from sluice.venues.base import VenueName
 from sluice.venues.registry import VENUES
 
 from . import sdks
 from .cases import Case, cases_of, missing
+from .compare import Row, rendered
+from .depth import DEPTHS
 from .node import NodeUnavailable
 from .sdks import Answered
 from .timing import first_micros, micros
 from .unchanged import again_micros
+
+GOAL: Final = 1.0
+CPMM_GOAL: Final = 0.5
+"""The SDK multiplies and divides once, in little more than a microsecond."""
+DEEP: Final = {depth.name for depth in DEPTHS[VenueName.METEORA_DLMM] if depth.low >= 10}
+DEEP_GOAL: Final = 4.0
+MEAN_GOAL: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,7 @@ def run(console: Console) -> dict[str, Any]:
     notes += _differences(cases, answers)
     _show(console, rows, decoded, mean, notes)
     return {
+        "rows": [rendered(row) for row in _summed(rows, decoded)],
         "quotes": [_rendered(row) for row in rows],
         "geometricMean": mean and round(mean, 2),
         "decode": [
@@ -77,6 +88,27 @@ def run(console: Console) -> dict[str, Any]:
         ],
         "notes": notes,
     }
+
+
+def _summed(rows: Sequence[QuoteRow], decoded: Sequence[DecodeRow]) -> Iterator[Row]:
+    """What stands in the table of all parts, in microseconds."""
+    for row in rows:
+        name = f"quote {row.venue} {row.depth}".rstrip()
+        yield Row(name, row.ours, row.sdk, _goal(row), less_is_better=True)
+    if rows:
+        ours, sdk = (
+            geometric_mean(column)
+            for column in zip(*((row.ours, row.sdk) for row in rows), strict=True)
+        )
+        yield Row("quotes, geometric mean", ours, sdk, MEAN_GOAL, less_is_better=True)
+    for each in decoded:
+        yield Row(f"decode {each.venue}", each.ours, each.sdk, less_is_better=True)
+
+
+def _goal(row: QuoteRow) -> float:
+    if row.venue == VenueName.METEORA_DLMM and row.depth in DEEP:
+        return DEEP_GOAL
+    return CPMM_GOAL if row.venue == VenueName.RAYDIUM_CPMM else GOAL
 
 
 def _agrees(case: Case, answer: Answered) -> bool:
