@@ -1,6 +1,7 @@
 """The schedule that looks for orders nobody is at work on."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
@@ -12,7 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.config import SweeperConfig, load
 from sluice.observability import logger, metrics
 from sluice.orders.database import Database
-from sluice.orders.returns import SqsReturns
+from sluice.orders.model import OrderTerms
 from sluice.orders.store import PostgresStore
 from sluice.streaming.accepted import WaitingOrders
 from sluice.streaming.publish import ValkeyPublisher
@@ -32,13 +33,23 @@ def valkey() -> Valkey:
     return connect(config().valkey_url())
 
 
+class _Returns:
+    """The orders queue, for what is put back."""
+
+    def send_all(self, terms: Sequence[OrderTerms]) -> None:
+        # Imported here: it brings boto3, and most rounds find nothing.
+        from sluice.orders.returns import SqsReturns
+
+        SqsReturns(config().ORDERS_QUEUE_URL).send_all(terms)
+
+
 @cache
 def sweeper() -> Sweeper:
     """The process's sweeper."""
     return Sweeper(
         PostgresStore(Database(config().database_url)),
         WaitingOrders(valkey()),
-        SqsReturns(config().ORDERS_QUEUE_URL),
+        _Returns(),
         ValkeyPublisher(valkey()),
     )
 
