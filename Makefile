@@ -21,7 +21,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status token test bench chaos invoke check audit format openapi build lock
+.PHONY: help install up down status token test bench costs chaos invoke check audit format openapi build lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test: $(INSTALLED) ## unit, integration and end-to-end tests, with line coverage
 
 bench: $(INSTALLED) ## quotes beside the official SDKs, routing, throughput beside plain Node [BENCH="accept worker"]
 	@$(BIN)/python -m bench $(BENCH)
+
+costs: $(INSTALLED) ## what a deployment costs and bears, by bench/*.toml and the templates, into docs/costs.md
+	@$(BIN)/python -m bench.costs
 
 chaos: $(INSTALLED) ## 5,000 orders while everything they need fails, and what must hold then [CHAOS="--seed 7"]
 	@$(BIN)/python -m local.chaos $(CHAOS)
