@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+POLICIES := $(VENV)/checkov
 
 # Where Postgres and Valkey run: embedded (from wheels) or docker (compose.yaml).
 BACKENDS ?= embedded
@@ -55,11 +56,13 @@ chaos: $(INSTALLED) ## 5,000 orders while everything they need fails, and what m
 invoke: build ## every event by `sam local invoke`, in Docker, against what `make up` started
 	@$(BIN)/python -m local.invoke
 
-check: $(INSTALLED) ## ruff, mypy --strict, sam validate --lint, docs/asyncapi.yaml, .github
+check: $(INSTALLED) $(POLICIES) ## ruff, mypy --strict, sam validate --lint, checkov, docs/asyncapi.yaml, .github
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sam validate --lint
+	$(BIN)/cfn-lint infra/data.yaml infra/watch.yaml
+	$(POLICIES)/bin/checkov --config-file infra/checkov.yaml
 	$(BIN)/check-jsonschema --schemafile $(ASYNCAPI_SCHEMA) docs/asyncapi.yaml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
@@ -87,6 +90,7 @@ lock: $(INSTALLED) ## resolve pyproject.toml: the laptop's lock, and Lambda's wi
 	$(LOCK) $(if $(UPGRADE),--upgrade) --group dev --output-file requirements-dev.txt pyproject.toml
 	$(LOCK) --group lambda --constraint requirements-dev.txt \
 		--output-file layers/dependencies/requirements.txt pyproject.toml
+	echo checkov | $(LOCK) $(if $(UPGRADE),--upgrade) --output-file infra/checkov.txt -
 
 # Hashes of every platform's files, and no trace of the index they came from.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
@@ -101,4 +105,12 @@ $(INSTALLED): requirements-dev.txt
 		--require-hashes --requirement requirements-dev.txt
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --no-deps \
 		--no-build-isolation --editable .
+	@touch $@
+
+# checkov wants old releases of what we have, so it lives apart; what it is made of is locked, too.
+$(POLICIES): infra/checkov.txt | $(INSTALLED)
+	@echo "Installing checkov into $@; this happens once per lock."
+	@$(PYTHON) -m venv $@
+	@$@/bin/python -m pip install -qq --disable-pip-version-check --no-compile --no-deps \
+		--require-hashes --requirement $<
 	@touch $@
