@@ -6,8 +6,10 @@ import aiohttp
 import pytest
 
 from local import first_order
+from local.chaos.scene import Scene
 from local.home import Home
 from local.http import bearer, listening
+from local.settings import Settings
 from local.stack import Stack, running
 
 
@@ -28,6 +30,14 @@ def stack(stack_home: Home) -> Iterator[Stack]:
             "CONFIRMED",
         ]
         yield stack
+
+
+@pytest.fixture
+def scene(stack: Stack, stack_home: Home) -> Scene:
+    """The stack, with its parts within reach."""
+    settings = Settings.read(stack_home)
+    assert settings is not None
+    return Scene(stack_home, settings, stack)
 
 
 @pytest.fixture
