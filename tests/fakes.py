@@ -11,7 +11,7 @@ from sluice.errors import DatabaseUnavailable, StoreRefused, SwapRefused
 from sluice.markets.accounts import Fetched, SourceUnavailable
 from sluice.markets.clock import CLOCK
 from sluice.orders.model import Order, OrderEvent, OrderStatus, OrderTerms
-from sluice.orders.port import Claim, Execution, Page, Place, Postponed, Written
+from sluice.orders.port import Claim, Execution, Page, Past, Place, Postponed, Written
 from sluice.streaming.frames import Frame
 from sluice.streaming.poster import Posted, PostFailed
 from sluice.venues.base import (
@@ -246,13 +246,13 @@ class FakeHistory:
         before = max((one.xid for one in self.written if one.at < at), default=0)
         return max(before + 1, since)
 
-    async def events_of(
-        self, account: str, order_id: UUID, after_seq: int
-    ) -> list[OrderEvent] | None:
+    async def events_of(self, account: str, order_id: UUID, after_seq: int) -> Past | None:
         self._answer()
         events = [one.event for one in self.written]
         mine = [e for e in events if (e.order_id, e.account) == (order_id, account)]
-        return [e for e in mine if e.seq > after_seq] if mine else None
+        if not mine:
+            return None
+        return Past(tuple(e for e in mine if e.seq > after_seq), mine[-1].status.final)
 
     def _answer(self) -> None:
         if self.gone:

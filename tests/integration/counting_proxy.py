@@ -48,6 +48,12 @@ class CountingProxy:
     def flow(self) -> None:
         self._flowing.set()
 
+    def lose(self) -> None:
+        """Passes nothing on any more by the connections there are; those to come work."""
+        self._flowing.clear()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return self
@@ -69,17 +75,23 @@ class CountingProxy:
         host, port = self._target.hostname, self._target.port
         there_reader, there_writer = await asyncio.open_connection(host, port)
         self._writers += [writer, there_writer]
+        flowing = self._flowing
         await asyncio.gather(
-            self._copy(reader, there_writer, asked=True),
-            self._copy(there_reader, writer, asked=False),
+            self._copy(reader, there_writer, flowing, asked=True),
+            self._copy(there_reader, writer, flowing, asked=False),
         )
 
     async def _copy(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, asked: bool
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        flowing: asyncio.Event,
+        *,
+        asked: bool,
     ) -> None:
         try:
             while data := await reader.read(65536):
-                await self._flowing.wait()
+                await flowing.wait()
                 if asked and self._answered:
                     self.round_trips += 1
                 self._answered = not asked

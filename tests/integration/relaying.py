@@ -45,8 +45,10 @@ async def until(true: Callable[[], bool | Awaitable[bool]]) -> None:
 
 
 async def leased(client: Valkey) -> None:
+    """Returns once a relay has the lease, has begun, and has noted where."""
+
     async def held() -> bool:
-        return bool(await client.exists(LEASE))
+        return int(await client.exists(LEASE, SERVED)) == len((LEASE, SERVED))
 
     await until(held)
 
@@ -68,9 +70,11 @@ async def running(
     shards: int = 1,
     call_next: Callable[[], Awaitable[None]] | None = None,
     clock: Callable[[], float] = time.monotonic,
+    listening: str | None = None,
 ) -> AsyncIterator[asyncio.Task[str]]:
+    """A relay in a task; it listens at `url`, too, unless at `listening`."""
     client = connect(url)
-    listener = connect(url, retries=0)
+    listener = connect(listening or url, retries=0)
     options: dict[str, Any] = {} if call_next is None else {"call_next": call_next}
     relay = Relay(
         client,

@@ -8,7 +8,7 @@ import pytest
 
 from sluice.errors import FailReason
 from sluice.orders.model import OrderTerms
-from sluice.orders.port import Page, Place
+from sluice.orders.port import Page, Past, Place
 from sluice.orders.store import PostgresStore
 from sluice.streaming.cursor import BEGINNING, known, settled, snapshot_at
 from tests.builders import NOON, buy, failed, seqs
@@ -157,9 +157,15 @@ async def test_the_events_of_an_order_are_its_owners_from_a_step_on(store: Postg
     (claimed,) = (await store.claim([order], NOON, 60)).orders
     await store.record([failed(claimed, FailReason.NO_ROUTE)])
 
-    events = await store.events_of("alice", order.id, 1)
-    assert events is not None
-    assert seqs(events) == [2, 3]
-    assert await store.events_of("alice", order.id, 3) == []
+    past = await store.events_of("alice", order.id, 1)
+    assert past is not None
+    assert (seqs(past.events), past.final) == ([2, 3], True)
+    assert await store.events_of("alice", order.id, 3) == Past((), final=True)
     assert await store.events_of("bob", order.id, 0) is None
     assert await store.events_of("alice", buy().id, 0) is None
+
+
+async def test_an_order_that_goes_on_is_not_final(store: PostgresStore) -> None:
+    order = buy()
+    await claim(store, order)
+    assert await store.events_of("alice", order.id, 2) == Past((), final=False)

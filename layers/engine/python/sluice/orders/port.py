@@ -95,6 +95,14 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """An order's events behind one; `final`: none can come any more."""
+
+    events: tuple[OrderEvent, ...]
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """Which orders of an account are asked for; None asks for all. From `since`, before `until`."""
 

@@ -120,7 +120,7 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS settled,
 """
 
 EVENTS_OF_ONE = """
-SELECT e.*, o.account
+SELECT e.*, o.account, o.status AS order_status
 FROM orders o LEFT JOIN order_events e ON e.order_id = o.id AND e.seq > %(seq)s
 WHERE o.id = %(id)s AND o.account = %(account)s ORDER BY e.seq
 """

@@ -12,7 +12,7 @@ from uuid import UUID
 from . import statements as sql
 from .database import Connection, Database
 from .model import Order, OrderEvent, OrderStatus, OrderTerms, begin
-from .port import Claim, Execution, Page, Place, Postponed, Snapshot, Swept, Wish
+from .port import Claim, Execution, Page, Past, Place, Postponed, Snapshot, Swept, Wish
 from .rows import (
     Json,
     Row,
@@ -263,13 +263,14 @@ class PostgresStore:
         (row,) = await self._read(sql.MOMENT, {"at": at, "since": str(since)})
         return min(int(row["settled"]), max(int(row["before"] or 0) + 1, since))
 
-    async def events_of(
-        self, account: str, order_id: UUID, after_seq: int
-    ) -> list[OrderEvent] | None:
+    async def events_of(self, account: str, order_id: UUID, after_seq: int) -> Past | None:
         """The order's events behind one, or None if the account has no order of that id."""
         key = {"id": order_id, "account": account, "seq": after_seq}
         rows = await self._read(sql.EVENTS_OF_ONE, key)
-        return [event_of(row) for row in rows if row["seq"] is not None] if rows else None
+        if not rows:
+            return None
+        events = tuple(event_of(row) for row in rows if row["seq"] is not None)
+        return Past(events, OrderStatus(rows[0]["order_status"]).final)
 
     async def ping(self) -> None:
         """Raises `DatabaseUnavailable` unless Postgres answers and is migrated."""

@@ -7,16 +7,15 @@ since it last did. What it hears out of turn it does not tell, but reads at once
 
 import asyncio
 import json
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from sluice.errors import DatabaseUnavailable
 from sluice.orders.model import OrderEvent, OrderStatus
 from sluice.orders.port import Place, Snapshot
 
-from .cursor import Cursor, settled, snapshot_at
+from .cursor import Cursor, settled
 from .frames import Frame, order_frame
 from .history import History
 
@@ -58,15 +57,28 @@ class Audience(Protocol):
 class Feed:
     """The events of a relay's accounts, from a cursor on."""
 
-    def __init__(self, history: History, audience: Audience, since: Cursor) -> None:
+    def __init__(
+        self,
+        history: History,
+        audience: Audience,
+        since: Snapshot,
+        admit: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`admit` returns when all who are registered by now are in the audience."""
         self._history = history
         self._audience = audience
-        self._read_until = snapshot_at(since)
+        self._admit = admit
+        self._read_until = since
         self._last: dict[str, int] = {}
         self._early: list[Told] = []
         self._reading = asyncio.Lock()
         self.wanted = asyncio.Event()
         """Set where it should be read at once."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """All that had committed by then was told."""
+        return self._read_until
 
     @property
     def cursor(self) -> Cursor:
@@ -93,18 +105,24 @@ class Feed:
             self.wanted.set()
 
     async def catch_up(self) -> None:
-        """Tells what was committed since this was last called; raises `DatabaseUnavailable`."""
+        """Tells what was committed since this was last called.
+
+        Raises `DatabaseUnavailable`, and what `admit` raises.
+        """
         async with self._reading:
             # What is heard early from here on may need what is committed after the snapshot.
             early, self._early = self._early, []
             try:
                 self._read_until = await self._read(early)
-            except DatabaseUnavailable:
+            except BaseException:
                 self._early += early
                 raise
 
     async def _read(self, out_of_turn: list[Told]) -> Snapshot:
         until = await self._history.snapshot()
+        # Whoever registered before what is told now was committed is to be told, too: once it has
+        # been told to others of the account it is not told again.
+        await self._admit()
         accounts = list(self._audience.accounts)
         behind: Place | None = None
         while accounts:

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from sluice.orders.model import OrderEvent
-from sluice.orders.port import Page, Place, Snapshot
+from sluice.orders.port import Page, Past, Place, Snapshot
 
 
 class History(Protocol):
@@ -26,9 +25,7 @@ class History(Protocol):
 
     async def xid_at(self, at: datetime, since: int = 1) -> int: ...
 
-    async def events_of(
-        self, account: str, order_id: UUID, after_seq: int
-    ) -> list[OrderEvent] | None: ...
+    async def events_of(self, account: str, order_id: UUID, after_seq: int) -> Past | None: ...
 
 
 class OneAtATime:
@@ -57,8 +54,6 @@ class OneAtATime:
         async with self._turn:
             return await self._history.xid_at(at, since)
 
-    async def events_of(
-        self, account: str, order_id: UUID, after_seq: int
-    ) -> list[OrderEvent] | None:
+    async def events_of(self, account: str, order_id: UUID, after_seq: int) -> Past | None:
         async with self._turn:
             return await self._history.events_of(account, order_id, after_seq)

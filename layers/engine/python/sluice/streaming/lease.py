@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Final
 from uuid import uuid4
 
-from .valkey import RELAY_ENDS, RELAY_LEASE, RELAY_SERVED, Valkey
+from .valkey import RELAY_CALLED, RELAY_ENDS, RELAY_LEASE, RELAY_SERVED, Valkey
 
 LEASE_SECONDS: Final = 5.0
 TICK_SECONDS: Final = 1.0
@@ -26,6 +26,7 @@ local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('SET', KEYS[2], ARGV[3], 'PXAT', ARGV[3])
+redis.call('DEL', KEYS[3])
 return 1
 """
 _RENEW = """
@@ -65,6 +66,7 @@ class Lease:
     ) -> None:
         self._valkey = valkey
         self._keys = [key.format(shard=shard) for key in (RELAY_LEASE, RELAY_ENDS, RELAY_SERVED)]
+        self._called = RELAY_CALLED.format(shard=shard)
         self._token = uuid4().hex
         self._now = now
         self._certain_until = 0.0
@@ -74,8 +76,9 @@ class Lease:
         """Has it, or has it still, unless another does; `ends_at` is when we leave (Unix time)."""
         lease, ends, _ = self._keys
         asked = self._now()
+        # Once it has begun it was not merely called: when it has left another may be.
         taken = await self._valkey.eval(
-            _TAKE, 2, lease, ends, self._token, _ms(LEASE_SECONDS), _ms(ends_at)
+            _TAKE, 3, lease, ends, self._called, self._token, _ms(LEASE_SECONDS), _ms(ends_at)
         )
         if taken:
             self._sure(asked)

@@ -1,6 +1,6 @@
 """What a client's commands do: each is answered on its connection, in its turn."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from uuid import UUID
@@ -9,8 +9,9 @@ from redis.exceptions import RedisError
 
 from sluice.errors import DatabaseUnavailable
 from sluice.orders.message import MessageInvalid, decode
+from sluice.orders.port import Past
 
-from .commands import SUBSCRIPTIONS, Command, CommandInvalid, Ping, Subscribe, Unsubscribe
+from .commands import SUBSCRIPTIONS, CommandInvalid, Ping, Subscribe, Unsubscribe, command_of
 from .cursor import Cursor, known
 from .frames import (
     StreamError,
@@ -21,6 +22,8 @@ from .frames import (
     unsubscribed_frame,
 )
 from .history import History
+from .owed import Paid
+from .replay import patiently
 from .sender import Sender
 from .valkey import ACCEPTED, Valkey
 
@@ -43,55 +46,82 @@ class Commands:
         self._survives = survives
         self._catch_up = catch_up
 
-    async def obey(self, command: Command, sender: Sender) -> None:
-        """Does it, and answers; the commands of one connection come one after the other."""
+    async def obey(self, message: str, sender: Sender, answered: Paid) -> None:
+        """Does what it says, and answers; the commands of one connection come one after another.
+
+        `answered` is called when the answer was posted.
+        """
         try:
-            match command:
+            match command_of(message):
                 case Ping():
                     sender.push(pong_frame())
                 case Unsubscribe(order_id=order_id):
-                    _unsubscribe(sender, order_id)
-                    # If not, events come that nobody asked for any more: no reason to refuse it.
-                    with suppress(RedisError):
-                        await self._survives(sender)
+                    await self._unsubscribe(sender, order_id)
                 case Subscribe(order_id=UUID() as order_id, after_seq=after_seq):
-                    await self._subscribe(sender, order_id, after_seq)
+                    await self._subscribe(sender, order_id, after_seq, answered)
+                    return
                 case Subscribe(cursor=cursor):
                     await self._subscribe_account(sender, cursor)
         except CommandInvalid as refused:
             sender.push(error_frame(refused.code, refused.message))
         except (DatabaseUnavailable, RedisError):
             sender.push(error_frame(StreamError.UNAVAILABLE, "not possible just now; try again"))
+        sender.then(answered)
 
-    async def _subscribe(self, sender: Sender, order_id: UUID, after_seq: int) -> None:
+    async def tell_again(
+        self, sender: Sender, orders: Mapping[str, int], told: Mapping[str, Paid]
+    ) -> None:
+        """Tells the events of orders behind one, as the relay before was about to.
+
+        The sender holds. What is in `told` is called when those of an order were posted.
+        """
+        read = patiently().wraps(self._history.events_of)
+        for order_id, after_seq in orders.items():
+            past = await read(sender.connection.account, UUID(order_id), after_seq)
+            _tell(sender, past, told[order_id])
+        _release(sender)
+
+    async def _subscribe(
+        self, sender: Sender, order_id: UUID, after_seq: int, answered: Paid
+    ) -> None:
         before, id_ = sender.connection.wishes, str(order_id)
         if id_ not in before.orders and len(before.orders) >= SUBSCRIPTIONS:
             raise _too_many(f"a connection follows at most {SUBSCRIPTIONS} orders")
         # What is told from here on waits until history was read: it comes behind that.
-        holds = not sender.holds
-        if holds:
-            sender.hold()
+        sender.hold()
         sender.wish(replace(before, orders=before.orders | {id_}, muted=before.muted - {id_}))
+        told = sender.owed.order(id_, after_seq)
         try:
-            events = await self._history.events_of(sender.connection.account, order_id, after_seq)
-            if events is None and not await self._accepted(sender.connection.account, order_id):
+            past = await self._history.events_of(sender.connection.account, order_id, after_seq)
+            if past is None and not await self._accepted(sender.connection.account, order_id):
                 raise CommandInvalid(StreamError.NOT_FOUND, f"there is no order {order_id}")
-            final = any(event.status.final for event in events or ())
-            if not final:
-                await self._survives(sender)
+            if past is not None and past.final:
+                wishes = sender.connection.wishes
+                sender.wish(replace(wishes, orders=wishes.orders - {id_}))
+            await self._survives(sender)
+            sender.push(subscribed_frame(order_id))
+            sender.then(answered)
+            _tell(sender, past, told)
         except (CommandInvalid, DatabaseUnavailable, RedisError):
             sender.wish(before)
-            if holds:
-                _release(sender)
+            told()
             raise
-        sender.push(subscribed_frame(order_id))
-        for event in events or ():
-            sender.push(order_frame(event), sender.cursor)
-        if final:
-            wishes = sender.connection.wishes
-            sender.wish(replace(wishes, orders=wishes.orders - {id_}))
-        if holds:
+        finally:
             _release(sender)
+
+    async def _unsubscribe(self, sender: Sender, order_id: UUID | None) -> None:
+        wishes = sender.connection.wishes
+        if order_id is None:
+            sender.wish(replace(wishes, feed=False))
+        else:
+            id_ = str(order_id)
+            if id_ not in wishes.muted and len(wishes.muted) >= SUBSCRIPTIONS:
+                raise _too_many(f"a connection leaves out at most {SUBSCRIPTIONS} orders")
+            sender.wish(replace(wishes, orders=wishes.orders - {id_}, muted=wishes.muted | {id_}))
+        # If not, events come that nobody asked for any more: no reason to refuse it.
+        with suppress(RedisError):
+            await self._survives(sender)
+        sender.push(unsubscribed_frame(order_id))
 
     async def _accepted(self, account: str, order_id: UUID) -> bool:
         """Whether the order waits for a worker, and so is not in Postgres yet."""
@@ -122,20 +152,14 @@ class Commands:
                 self._catch_up(sender, cursor)
 
 
-def _unsubscribe(sender: Sender, order_id: UUID | None) -> None:
-    wishes = sender.connection.wishes
-    if order_id is None:
-        sender.wish(replace(wishes, feed=False))
-    else:
-        id_ = str(order_id)
-        if id_ not in wishes.muted and len(wishes.muted) >= SUBSCRIPTIONS:
-            raise _too_many(f"a connection leaves out at most {SUBSCRIPTIONS} orders")
-        sender.wish(replace(wishes, orders=wishes.orders - {id_}, muted=wishes.muted | {id_}))
-    sender.push(unsubscribed_frame(order_id))
+def _tell(sender: Sender, past: Past | None, told: Paid) -> None:
+    for event in past.events if past is not None else ():
+        sender.push(order_frame(event), sender.cursor, kept=True)
+    sender.then(told)
 
 
 def _release(sender: Sender) -> None:
-    if sender.holds and not sender.release():
+    if not sender.release():
         sender.resync()
 
 

@@ -6,7 +6,7 @@ the relay of the shard reads the hash when it begins, and its mail from then on.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zlib import crc32
@@ -42,6 +42,8 @@ class Connection:
     account: str
     opened_at: datetime
     wishes: Wishes = field(default=Wishes())
+    again: bool = False
+    """It was forgotten: what it was told before nobody knows, so all since it was opened comes."""
 
     def shard(self, shards: int) -> int:
         return crc32(self.id.encode()) % shards
@@ -49,10 +51,9 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A connection that the relay should serve; `again`: one that was forgotten meanwhile."""
+    """A connection that the relay should serve."""
 
     connection: Connection
-    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Registry:
     async def opened(self, connection: Connection) -> bool:
         """Registers a connection; whether a living relay is there, or called, to serve it."""
         shard = connection.shard(self._shards)
-        left_ms = await self._send(shard, Opened(connection), connection)
+        left_ms = await self._send(shard, Opened(connection))
         return await self._served_or_called(shard, left_ms)
 
     async def seen(self, connection: Connection, message: str | None = None) -> bool:
@@ -89,11 +90,10 @@ class Registry:
 
         Whether a living relay is there, or called, to hear.
         """
-        unknown = await self._valkey.hsetnx(CONNECTIONS, connection.id, record_of(connection))
         shard = connection.shard(self._shards)
         left_ms = None
-        if unknown:
-            left_ms = await self._send(shard, Opened(connection, again=True))
+        if not await self._valkey.hexists(CONNECTIONS, connection.id):
+            left_ms = await self._send(shard, Opened(replace(connection, again=True)))
         if message is not None:
             left_ms = await self._send(shard, Said(connection, message))
         if left_ms is None:
@@ -121,17 +121,18 @@ class Registry:
         return [n for n, left in zip(shards, left_ms, strict=True) if not renewed_lately(left)]
 
     async def mail(self, shard: int, most: int) -> list[Letter]:
-        """What there is to hear, oldest first; it is taken out."""
-        letters = await self._valkey.lpop(RELAY_MAIL.format(shard=shard), most)
-        return [_opened(str(letter)) for letter in letters or ()]
+        """What there is to hear, oldest first; it stays there until the relay takes it out."""
+        letters = await self._valkey.lrange(RELAY_MAIL.format(shard=shard), 0, most - 1)
+        return [_opened(str(letter)) for letter in letters]
 
-    async def _send(self, shard: int, letter: Letter, new: Connection | None = None) -> int:
+    async def _send(self, shard: int, letter: Letter) -> int:
         """Puts it into the shard's mail, and registers who is new; what is left of the lease."""
         mail = RELAY_MAIL.format(shard=shard)
         pipeline = self._valkey.pipeline(transaction=False)
-        if new is not None:
-            pipeline.hset(CONNECTIONS, new.id, record_of(new))
-        pipeline.rpush(mail, _sealed(letter))
+        if isinstance(letter, Opened):
+            # What the relay has written meanwhile of one that was forgotten is worth more.
+            pipeline.hsetnx(CONNECTIONS, letter.connection.id, record_of(letter.connection))
+        pipeline.rpush(mail, sealed(letter))
         pipeline.expire(mail, MAIL_SECONDS)
         pipeline.publish(RELAY_CALL.format(shard=shard), "mail")
         # Asked last: a relay that leaves gives up its lease first and then looks for newcomers.
@@ -165,6 +166,7 @@ def _record(connection: Connection) -> dict[str, object]:
         **({} if wishes.feed else {"feed": False}),
         **({"orders": sorted(wishes.orders)} if wishes.orders else {}),
         **({"muted": sorted(wishes.muted)} if wishes.muted else {}),
+        **({"again": True} if connection.again else {}),
     }
 
 
@@ -178,12 +180,17 @@ def _connection(id_: str, content: Mapping[str, Any]) -> Connection:
             frozenset(content.get("orders", ())),
             frozenset(content.get("muted", ())),
         ),
+        content.get("again", False),
     )
 
 
-def _sealed(letter: Letter) -> str:
+def sealed(letter: Letter) -> str:
+    """The letter as it is in the mail."""
+    content: dict[str, object]
     match letter:
-        case Opened(connection, again):
+        case Opened(connection):
+            # As a relay of the release before reads it: `again` beside the record.
+            again = connection.again
             content = {"id": connection.id, "opened": _record(connection), "again": again}
         case Closed(id_):
             content = {"id": id_}
@@ -195,7 +202,8 @@ def _sealed(letter: Letter) -> str:
 def _opened(letter: str) -> Letter:
     content = json.loads(letter)
     if "opened" in content:
-        return Opened(_connection(content["id"], content["opened"]), content["again"])
+        connection = _connection(content["id"], content["opened"])
+        return Opened(replace(connection, again=content["again"]))
     if "said" in content:
         return Said(_connection(content["id"], content["of"]), content["said"])
     return Closed(content["id"])

@@ -6,14 +6,12 @@ falls between. It calls the next one while it is about to leave; that waits for 
 """
 
 import asyncio
-import json
 import time
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
@@ -27,27 +25,20 @@ from tenacity import (
 from sluice.errors import DatabaseUnavailable
 from sluice.observability import logger
 
-from .commands import command_of
-from .cursor import BEGINNING, Cursor, parsed, written
-from .feed import Feed, Told
+from .clients import OVERLAP, Clients
+from .cursor import BEGINNING, snapshot_at
+from .feed import Feed
 from .history import History
 from .lease import LEASE_SECONDS, TICK_SECONDS, Held, Lease
+from .mailbox import Mailbox
 from .obey import Commands
 from .poster import Poster
-from .progress import Progress
-from .registry import (
-    LONGEST,
-    Closed,
-    Connection,
-    Letter,
-    Opened,
-    Registry,
-    Said,
-    record_of,
-)
-from .replay import replay
+from .progress import Progress, Served, served_of
+from .registry import Connection, Registry
+from .replay import Replays
 from .sender import QUEUE_LIMIT, Sender, unnoted
-from .valkey import CONNECTIONS, ORDER_EVENTS, RELAY_CALL, Valkey
+from .tasks import first
+from .valkey import ORDER_EVENTS, RELAY_CALL, Valkey
 
 POLL_SECONDS: Final = 0.2
 SUBSCRIBE_SECONDS: Final = 2.0
@@ -60,13 +51,12 @@ IDLE_SECONDS: Final = 20.0
 """A relay with nobody to serve stays so long for the next client."""
 REREAD_SECONDS: Final = 2.0
 """How often Postgres is asked for what nobody published."""
-OVERLAP: Final = timedelta(seconds=5)
-"""How far before a connection's opening events are told to it: clocks differ."""
 UNREAD_SECONDS: Final = 0.5
 """And how soon again when it did not answer."""
-REGISTERED_AT_ONCE: Final = 500
-LETTERS: Final = 100
-"""Taken out of the mail at a time."""
+TICK: Final = "tick"
+"""What a relay calls out itself, to hear whether it hears."""
+SILENT_SECONDS: Final = 5.0
+"""A subscription that brings nothing for so long leads nowhere: it listens anew."""
 
 _EVENTS_PREFIX: Final = ORDER_EVENTS.format(account="")
 
@@ -109,33 +99,24 @@ class Relay:
         self._valkey = valkey
         self._listener = listener
         self._history = history
-        self._poster = poster
         self._shard = shard
         self._registry = Registry(valkey, shards)
         self._lease = Lease(valkey, shard, clock)
-        self._progress = Progress(self._lease, self._served)
         self._call_next = call_next
         self._idle_seconds = idle_seconds
-        self._queue_limit = queue_limit
-        self._late = late
-        self._senders: dict[str, Sender] = {}
-        self._of_account: defaultdict[str, dict[str, Sender]] = defaultdict(dict)
         self._feed: Feed | None = None
-        self._commands = Commands(valkey, history, self._survives, self._catch_up)
-        self._doing: set[asyncio.Task[None]] = set()
-
-    @property
-    def accounts(self) -> Collection[str]:
-        """Whose events are wanted."""
-        return self._of_account.keys()
-
-    def tell(self, told: Told, cursor: Cursor) -> None:
-        """Queues an event for each connection of its account."""
-        for sender in tuple(self._of_account.get(told.account, {}).values()):
-            if told.at is None or told.at >= sender.connection.opened_at - OVERLAP:
-                sender.tell(
-                    told.order_id, told.frame, cursor, final=told.final, happened=told.happened
-                )
+        self._clients = Clients(poster, self._lease, queue_limit, late)
+        self._progress = Progress(self._lease, self._served)
+        self._replays = Replays(history, self._progress.noted)
+        self._mailbox = Mailbox(
+            self._registry,
+            self._lease,
+            shard,
+            self._clients,
+            Commands(valkey, history, self._survives, self._replays.begin),
+            self._replays,
+        )
+        self._called = False
 
     async def run(self, seconds: float) -> str:
         """Serves for at most `seconds`; why it left, in words for the log.
@@ -165,6 +146,10 @@ class Relay:
             while await self._lead(pubsub, ends):
                 left = await self._serve(pubsub, ends)
                 if left is Left.TIME_OVER:
+                    # Who comes from here on finds nobody; who came after the last look found us.
+                    with suppress(RedisError):
+                        if not self._called and await self._registry.of_shard(self._shard):
+                            await self._call()
                     return left
                 await self._forget_all()
                 # A client that came after the last look saw the lease held, and starts nobody.
@@ -208,16 +193,20 @@ class Relay:
         """Holds the lease already."""
         feed = await self._begin()
         try:
-            if not self._senders:
+            if not self._clients:
                 return Left.IDLE
-            left = await _first(
-                self._keep_lease(ends),
+            left = await first(
+                self._keep_lease(feed, ends),
                 self._read(feed),
                 self._hear(pubsub, feed),
                 self._watch_the_clock(ends),
             )
             if left is Left.TIME_OVER:
-                await self._stop_posting()
+                await self._mailbox.end()
+                await self._clients.stop_posting()
+                # Those that are lost clients send again.
+                with suppress(RedisError):
+                    await self._mailbox.give_back()
         finally:
             with suppress(RedisError):
                 await self._progress.note()
@@ -226,39 +215,50 @@ class Relay:
 
     async def _begin(self) -> Feed:
         """Everybody whom Valkey knows is served from where the last relay was."""
-        cursor, behind = _read_served(await self._lease.served())
+        noted = await self._lease.served()
+        served = None if noted is None else served_of(noted)
         connections = await self._registry.of_shard(self._shard)
-        feed = self._feed or await self._feed_since(cursor, connections)
+        feed = self._feed or await self._feed_since(served, connections)
         self._feed = feed
-        for connection in connections:
-            self._open(connection, feed)
-        await self._register(
-            [id_ for id_ in self._senders if id_ not in {c.id for c in connections}]
-        )
-        for id_, since in behind.items():
-            if id_ in self._senders and since < feed.cursor:
-                self._catch_up(self._senders[id_], since)
+        new = [one for one in connections if self._clients.get(one.id) is None]
+        for connection in new:
+            sender = self._mailbox.meet(connection, feed.cursor)
+            if served is None:
+                continue
+            since = served.behind.get(connection.id, feed.cursor)
+            if since < feed.cursor and not connection.again:
+                self._replays.begin(sender, since)
+            if orders := served.owed.get(connection.id):
+                self._mailbox.tell_again(sender, orders)
+        self._clients.are_registered(connections)
+        await self._clients.register()
         return feed
 
-    async def _feed_since(self, cursor: Cursor | None, connections: list[Connection]) -> Feed:
+    async def _feed_since(self, served: Served | None, connections: list[Connection]) -> Feed:
         opened = [connection.opened_at for connection in connections]
         # A transaction may have begun a while before it wrote: twice as far is read.
-        first = min(opened, default=datetime.now(UTC)) - 2 * OVERLAP
-        since = BEGINNING if cursor is None else cursor
-        return Feed(self._history, self, max(since, await self._history.xid_at(first, since)))
+        earliest = min(opened, default=datetime.now(UTC)) - 2 * OVERLAP
+        at = BEGINNING if served is None else served.cursor
+        cursor = max(at, await self._history.xid_at(earliest, at))
+        since = snapshot_at(cursor) if served is None or cursor > at else served.since
+        return Feed(self._history, self._clients, since, self._admit)
 
-    async def _keep_lease(self, ends: float) -> Left:
+    async def _keep_lease(self, feed: Feed, ends: float) -> Left:
         """Renews it and notes how far everyone was served, until it is lost or nobody is left."""
         wanted = time.monotonic()
         while True:
             held = await self._progress.note()
             if held is Held.VANISHED and await self._lease.take(_unix(ends)):
                 logger.warning("Valkey has forgotten everything: connections are registered anew")
-                await self._register(list(self._senders))
+                self._clients.are_registered(())
             elif held is not Held.STILL:
                 return Left.LEASE_LOST
-            await self._end_old_ones()
-            if self._senders:
+            await self._clients.register()
+            # Whoever came was called out, perhaps on a channel that is broken unnoticed.
+            await self._mailbox.take(feed.cursor)
+            await self._valkey.publish(RELAY_CALL.format(shard=self._shard), TICK)
+            await self._clients.end_old_ones()
+            if self._clients:
                 wanted = time.monotonic()
             elif time.monotonic() - wanted > self._idle_seconds:
                 return Left.IDLE
@@ -281,167 +281,59 @@ class Relay:
 
     async def _hear(self, pubsub: PubSub, feed: Feed) -> Left:
         """Tells what is published and takes the mail; never ends."""
-        await self._take_mail(feed)
+        await self._mailbox.take(feed.cursor)
+        heard = time.monotonic()
         while True:
             message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=POLL_SECONDS)
             if message is None:
+                if time.monotonic() - heard > SILENT_SECONDS:
+                    raise RedisError("not even this relay is to be heard")
                 continue
+            heard = time.monotonic()
             if message["type"] == "pmessage":
                 feed.hear(message["channel"].removeprefix(_EVENTS_PREFIX), message["data"])
-            else:
-                await self._take_mail(feed)
+            elif message["data"] != TICK:
+                await self._mailbox.take(feed.cursor)
 
     async def _watch_the_clock(self, ends: float) -> Left:
-        """Calls the next relay while it can still get ready."""
+        """Calls the next relay while it can still get ready, once there is somebody to serve."""
         left = ends - time.monotonic()
         await asyncio.sleep(left - min(HANDOVER_SECONDS, left / 3))
-        if self._senders:
-            await self._call_next()
-        await asyncio.sleep(ends - time.monotonic())
+        while (left := ends - time.monotonic()) > 0:
+            if self._clients and not self._called:
+                await self._call()
+            await asyncio.sleep(min(left, POLL_SECONDS))
         return Left.TIME_OVER
 
-    async def _take_mail(self, feed: Feed) -> None:
-        while letters := await self._registry.mail(self._shard, LETTERS):
-            for letter in letters:
-                await self._open_letter(letter, feed)
+    async def _call(self) -> None:
+        self._called = True
+        await self._call_next()
 
-    async def _open_letter(self, letter: Letter, feed: Feed) -> None:
-        match letter:
-            case Opened(connection, again):
-                await self._meet(connection, feed, again=again)
-            case Closed(id_):
-                if sender := self._drop(id_):
-                    sender.cancel()
-            case Said(connection, message):
-                # One that said something was registered before, if only a moment ago.
-                sender = await self._meet(connection, feed, again=True)
-                task = asyncio.create_task(self._do(sender, message))
-                self._doing.add(task)
-                task.add_done_callback(self._doing.discard)
-
-    async def _meet(self, connection: Connection, feed: Feed, *, again: bool) -> Sender:
-        if sender := self._senders.get(connection.id):
-            return sender
-        since = None
-        if again:
-            # What it was told before it was forgotten nobody knows: all since it was opened comes.
-            with suppress(DatabaseUnavailable):
-                since = await self._history.xid_at(connection.opened_at - 2 * OVERLAP)
-        sender = self._open(connection, feed)
-        if since is not None:
-            self._catch_up(sender, since)
-        return sender
-
-    async def _do(self, sender: Sender, message: str) -> None:
-        async with sender.turn:
-            await self._commands.obey(command_of(message), sender)
+    async def _admit(self) -> None:
+        if self._feed is not None:
+            await self._mailbox.take(self._feed.cursor)
 
     async def _survives(self, sender: Sender) -> None:
         """Returns when the next relay would know what the connection wishes and has had."""
-        if sender.connection.id in self._senders:
-            await self._register([sender.connection.id])
-            await self._progress.noted()
+        await self._clients.register(sender)
+        await self._progress.noted()
 
-    def _catch_up(self, sender: Sender, since: Cursor) -> None:
-        sender.rewind(since)
-        sender.replay(replay(self._history, sender, since))
-
-    def _open(self, connection: Connection, feed: Feed) -> Sender:
-        if connection.id not in self._senders:
-            sender = Sender(
-                connection,
-                self._poster,
-                self._gone,
-                self._lease.certain,
-                feed.cursor,
-                self._queue_limit,
-                self._late,
-            )
-            self._senders[connection.id] = sender
-            self._of_account[connection.account][connection.id] = sender
-        return self._senders[connection.id]
-
-    def _drop(self, connection_id: str) -> Sender | None:
-        sender = self._senders.pop(connection_id, None)
-        if sender is not None:
-            account = sender.connection.account
-            del self._of_account[account][connection_id]
-            if not self._of_account[account]:
-                del self._of_account[account]
-        return sender
-
-    async def _gone(self, connection: Connection) -> None:
-        self._drop(connection.id)
-        # Not worth ending for: a connection that stays registered is found gone by the next relay.
-        with suppress(RedisError):
-            await self._lease.guarded("HDEL", CONNECTIONS, connection.id)
-
-    async def _end_old_ones(self) -> None:
-        """API Gateway has ended them, whether it said so or not."""
-        oldest = datetime.now(UTC) - LONGEST
-        for sender in list(self._senders.values()):
-            if sender.connection.opened_at < oldest:
-                sender.cancel()
-                await self._gone(sender.connection)
-
-    async def _register(self, ids: list[str]) -> None:
-        """Writes what is known of connections to where the next relay looks."""
-        for at in range(0, len(ids), REGISTERED_AT_ONCE):
-            records = [
-                part
-                for id_ in ids[at : at + REGISTERED_AT_ONCE]
-                for part in (id_, record_of(self._senders[id_].connection))
-            ]
-            await self._lease.guarded("HSET", CONNECTIONS, *records)
-
-    def _served(self) -> str:
+    def _served(self) -> Served:
         if self._feed is None:
             raise RedisError("nobody is served")
-        told = self._feed.cursor
-        positions = {id_: sender.position(told) for id_, sender in self._senders.items()}
-        behind = {id_: written(at) for id_, at in positions.items() if at < told}
-        return json.dumps({"cursor": written(told), "behind": behind})
-
-    async def _stop_posting(self) -> None:
-        """What was not posted by now is the next relay's to post."""
-        await asyncio.gather(*(sender.close() for sender in self._senders.values()))
+        cursor = self._feed.cursor
+        senders = {sender.connection.id: sender for sender in self._clients}
+        behind = {id_: one.position(cursor) for id_, one in senders.items() if not one.idle}
+        owed = {id_: orders for id_, one in senders.items() if (orders := one.owed.orders)}
+        return Served(self._feed.snapshot, behind, owed)
 
     async def _forget_all(self) -> None:
         # First what might begin a replay, then the replays.
-        await _ended(self._doing)
-        await self._stop_posting()
-        self._senders.clear()
-        self._of_account.clear()
+        await self._mailbox.end()
+        await self._clients.forget_all()
         self._feed = None
-
-
-def _read_served(noted: str | None) -> tuple[Cursor | None, dict[str, Cursor]]:
-    """How far everyone was served, and who was not."""
-    if noted is None:
-        return None, {}
-    content = json.loads(noted)
-    behind = {id_: parsed(cursor) for id_, cursor in content["behind"].items()}
-    return parsed(content["cursor"]), behind
 
 
 def _unix(at: float) -> float:
     """Unix time of a moment of the monotonic clock."""
     return time.time() + at - time.monotonic()
-
-
-async def _first(*parts: Coroutine[Any, Any, Left]) -> Left:
-    """What the first of them comes to that ends; the others are ended."""
-    tasks = [asyncio.create_task(part) for part in parts]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        return done.pop().result()
-    finally:
-        await _ended(tasks)
-
-
-async def _ended(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """Cancels them again and again: redis-py swallows one that meets a timeout of its own."""
-    while left := [task for task in tasks if not task.done()]:
-        for task in left:
-            task.cancel()
-        await asyncio.wait(left, timeout=POLL_SECONDS)

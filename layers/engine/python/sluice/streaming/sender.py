@@ -2,15 +2,17 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from enum import Enum
+from typing import Final
 
 from sluice.observability import logger
 
 from .cursor import Cursor
 from .frames import Frame, resync_frame, with_cursor
+from .owed import Owed
 from .poster import Posted, Poster, PostFailed
 from .registry import Connection, Wishes
 
@@ -23,6 +25,17 @@ QUEUE_LIMIT: Final = 1000
 """A client this far behind is told where to resume instead."""
 
 
+class For(Enum):
+    """For whom events are held: so that what was missed comes first."""
+
+    COMMAND = "a command that reads an order's history"
+    REPLAY = "a replay of the account's events"
+
+
+class TooSlow(Exception):
+    """So many answers wait that the client cannot be reading them."""
+
+
 @dataclass(slots=True)
 class _Item:
     """A frame on its way; an event's has a cursor still to be given to it."""
@@ -30,6 +43,9 @@ class _Item:
     frame: Frame
     cursor: Cursor | None
     happened: datetime | None = None
+    kept: bool = False
+    """Whether it is no event of the feed: `resync` would not bring it."""
+    posted: tuple[Callable[[], None], ...] = ()
 
 
 def unnoted(seconds: float) -> None:
@@ -57,6 +73,7 @@ class Sender:
         self.connection = connection
         self.turn = asyncio.Lock()
         """Whose turn it is to do a command of this connection."""
+        self.owed = Owed()
         self._poster = poster
         self._gone = gone
         self._certain = certain
@@ -71,18 +88,24 @@ class Sender:
         self._queued = cursor
         self._lost: Cursor | None = None
         self._resumed = 0
-        self._held: deque[_Item] | None = None
+        self._held: deque[_Item] = deque()
+        self._held_for: set[For] = set()
         self._held_too_many = False
         self._replay: asyncio.Task[None] | None = None
+        self._ended = False
         self._task = asyncio.create_task(self._run())
 
     def position(self, told: Cursor) -> Cursor:
         """All before it was posted, where all before `told` was told."""
         if self._lost is not None:
             return self._lost
-        if self._queue or self._posting or self._held is not None:
-            return self._posted
-        return told
+        return told if self.idle else self._posted
+
+    @property
+    def idle(self) -> bool:
+        """Whether all that was told was posted."""
+        waits = self._queue or self._posting or self._held_for or self._lost is not None
+        return not waits
 
     @property
     def cursor(self) -> Cursor:
@@ -110,50 +133,71 @@ class Sender:
             return
         if final and order_id in wishes.orders:
             self.wish(replace(wishes, orders=wishes.orders - {order_id}))
-        if self._held is None:
+        if not self._held_for:
             self._put(_Item(frame, cursor, happened))
         elif len(self._held) < self.half:
             self._held.append(_Item(frame, cursor, happened))
         else:
             self._held_too_many = True
 
-    def push(self, frame: Frame, cursor: Cursor | None = None) -> None:
-        """Queues an answer, or an event out of history, whatever else is held."""
-        self._put(_Item(frame, cursor))
+    def push(self, frame: Frame, cursor: Cursor | None = None, *, kept: bool = False) -> None:
+        """Queues an answer, or an event out of history, whatever else is held.
+
+        What is `kept` is not dropped with the feed's events, as no answer is. Raises `TooSlow`.
+        """
+        kept = kept or cursor is None
+        if kept and len(self._queue) >= 2 * self._limit:
+            raise TooSlow("it does not take its answers")
+        self._put(_Item(frame, cursor, kept=kept))
+
+    def then(self, do: Callable[[], None]) -> None:
+        """Does it once all that was queued by now was posted."""
+        if self._queue:
+            self._queue[-1].posted += (do,)
+        else:
+            do()
 
     @property
     def holds(self) -> bool:
         """Whether what is told waits for `release`."""
-        return self._held is not None
+        return bool(self._held_for)
 
-    def hold(self) -> None:
-        """From now on what is told waits for `release`; what waited is dropped."""
-        self._held = deque()
-        self._held_too_many = False
+    def hold(self, why: For = For.COMMAND) -> None:
+        """From now on what is told waits for `release`; what waited for a replay is dropped."""
+        if why is For.REPLAY or not self._held_for:
+            self._drop_held()
+        self._held_for.add(why)
 
-    def release(self) -> bool:
-        """Queues what was held. False, and nothing is held any more, if that became too much."""
-        held, self._held = self._held, None
+    def release(self, why: For = For.COMMAND) -> bool:
+        """Queues what was held once nobody holds it any more.
+
+        False, and it is dropped, if that became too much; a replay that goes on sees to that.
+        """
+        self._held_for.discard(why)
+        if For.REPLAY in self._held_for:
+            return True
         if self._held_too_many:
+            self._drop_held()
             return False
-        for item in held or ():
-            self._put(item)
+        while self._held and not self._held_for:
+            self._put(self._held.popleft())
         return True
 
-    def replay(self, reading: Coroutine[Any, Any, None]) -> None:
+    def replay(self, reading: Callable[[], Awaitable[None]]) -> None:
         """Lets `reading` push what was missed; it ends with the sender, or when another begins."""
         self.stop_replay()
-        self._replay = asyncio.create_task(reading)
+        self._replay = asyncio.create_task(self.survive(reading))
 
     def stop_replay(self) -> None:
-        if self._replay is not None:
+        if self._replay is not None and self._replay is not asyncio.current_task():
             self._replay.cancel()
 
     def rewind(self, cursor: Cursor) -> None:
         """Holds, and is again where `cursor` is: a replay from there is about to begin."""
         self.stop_replay()
-        self.hold()
+        self.hold(For.REPLAY)
         self.resume(cursor)
+        self.connection = replace(self.connection, again=False)
 
     def resume(self, cursor: Cursor) -> None:
         """All before `cursor` is known to have come; all after it is about to be queued."""
@@ -183,8 +227,16 @@ class Sender:
         self.cancel()
         await asyncio.wait([self._task, *([self._replay] if self._replay else [])])
 
+    async def survive(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Does what is done for this connection; if that fails, the connection ends."""
+        try:
+            await work()
+        except Exception as error:
+            self.cancel()
+            await self._end(error)
+
     def _put(self, item: _Item) -> None:
-        if len(self._queue) >= self._limit and item.cursor is not None:
+        if len(self._queue) >= self._limit and not item.kept:
             self.resync()
         self._queue.append(item)
         if item.cursor is not None:
@@ -200,8 +252,7 @@ class Sender:
             logger.warning("a client is too slow: it is told to resume", extra=extra)
             self._lost = self._posted
         resync = resync_frame(self._lost)
-        answers = [i for i in self._queue if i.cursor is None and i.frame != resync]
-        self._queue = deque([*answers, _Item(resync, None)])
+        self._queue = deque([*(item for item in self._queue if item.kept), _Item(resync, None)])
 
     async def _run(self) -> None:
         try:
@@ -216,12 +267,28 @@ class Sender:
                 if not await self._deliver(item):
                     break
                 self._posting = False
-        except PostFailed as error:
-            # A client that misses an event must notice: it reconnects, and reads what it missed.
-            extra = {"connection": self.connection.id, "why": str(error)}
-            logger.warning("connection given up", extra=extra)
-            await self._poster.disconnect(self.connection.id)
+        except Exception as error:
+            await self._end(error)
+        else:
+            await self._end()
+
+    async def _end(self, error: Exception | None = None) -> None:
+        """Nobody is posted to any more: a client that misses something must notice.
+
+        It reconnects, and reads what it missed.
+        """
+        if self._ended:
+            return
+        self._ended = True
         self.stop_replay()
+        if error is not None:
+            extra = {"connection": self.connection.id, "why": str(error)}
+            expected = isinstance(error, PostFailed | TooSlow)
+            logger.warning("connection given up", extra=extra, exc_info=not expected and error)
+            try:
+                await self._poster.disconnect(self.connection.id)
+            except Exception:
+                logger.exception("a connection that is given up may be open", extra=extra)
         await self._gone(self.connection)
 
     async def _deliver(self, item: _Item) -> bool:
@@ -238,6 +305,12 @@ class Sender:
             await self._certain()
         if item.cursor is not None and resumed == self._resumed:
             self._posted = item.cursor
+        for do in item.posted:
+            do()
         if item.happened is not None:
             self._late((datetime.now(UTC) - item.happened).total_seconds())
         return True
+
+    def _drop_held(self) -> None:
+        self._held.clear()
+        self._held_too_many = False

@@ -41,7 +41,7 @@ RELAY_ENDS = "sluice:{{relay}}:{shard}:ends"
 RELAY_SERVED = "sluice:{{relay}}:{shard}:served"
 """The cursor up to which all connections of the shard were served, and those that are behind."""
 RELAY_MAIL = "sluice:{{relay}}:{shard}:mail"
-"""List: what the relay of the shard is to hear; see `streaming/mail.py`."""
+"""List: what the relay of the shard is to hear; see `streaming/registry.py`."""
 RELAY_CALL = "sluice:{{relay}}:{shard}:call"
 """Channel: there is mail."""
 
