@@ -186,7 +186,8 @@ def test_an_accepted_order_is_counted_by_the_line_that_the_api_logs(watch: Deplo
     for one in watch.of_type("AWS::Logs::MetricFilter").values():
         pattern = one["Properties"]["FilterPattern"]
         assert pattern == (
-            '{ $.message = "request" && $.route = "POST /api/orders/execute" && $.http_status = 201 }'
+            '{ $.message = "request" && $.route = "POST /api/orders/execute" '
+            "&& $.http_status = 201 }"
         )
         (transformation,) = one["Properties"]["MetricTransformations"]
         asked = re.findall(r"\$\.(\w+)", pattern + transformation["MetricValue"])
