@@ -12,6 +12,9 @@ BACKENDS ?= embedded
 AUTH ?= on
 # Of `make token`.
 ACCOUNT ?= local
+# Of `make load`: orders a second, and for how long.
+RATE ?= 20
+SECONDS ?= 60
 # A real RPC instead of the simulated market; fills stay on paper.
 SOLANA_RPC_URL ?=
 
@@ -22,7 +25,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status token test bench costs chaos invoke check audit format openapi build lock
+.PHONY: help install up down status token test bench costs load chaos invoke check audit format openapi build lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,11 +53,14 @@ bench: $(INSTALLED) ## quotes beside the official SDKs, routing, throughput besi
 costs: $(INSTALLED) ## what a deployment costs and bears, by bench/*.toml and the templates, into docs/costs.md
 	@$(BIN)/python -m bench.costs
 
+load: $(INSTALLED) ## orders at a fixed rate at what `make up` started, drawn in .local/load.html [RATE=20] [SECONDS=60]
+	@$(BIN)/python -m local.load --rate "$(RATE)" --seconds "$(SECONDS)"
+
 chaos: $(INSTALLED) ## 5,000 orders while everything they need fails, and what must hold then [CHAOS="--seed 7"]
 	@$(BIN)/python -m local.chaos $(CHAOS)
 
-invoke: build ## every event by `sam local invoke`, in Docker, against what `make up` started
-	@$(BIN)/python -m local.invoke
+invoke: build ## every event by `sam local invoke`, in Docker, against what `make up` started [EVENTS="api_health"]
+	@$(BIN)/python -m local.invoke $(EVENTS)
 
 check: $(INSTALLED) $(POLICIES) ## ruff, mypy --strict, sam validate --lint, checkov, docs/asyncapi.yaml, .github
 	$(BIN)/ruff check .
