@@ -60,24 +60,33 @@ async def _open(address: str, ports: Ports) -> list[Server]:
 async def _close(servers: list[Server]) -> None:
     for server in servers:
         server.close()
-    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+    forwarding = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in forwarding:
         task.cancel()
+    await asyncio.gather(*forwarding, return_exceptions=True)
 
 
 async def _forward(reader: StreamReader, writer: StreamWriter) -> None:
+    """Until either side has said its last: no client of a part closes one half alone."""
     port = writer.get_extra_info("sockname")[1]
-    with closing(writer), suppress(OSError):
+    # Cancelled at the end; a task of asyncio's streams that says so is told as an error.
+    with closing(writer), suppress(OSError, asyncio.CancelledError):
         answers, asks = await asyncio.open_connection(HOST, port)
         with closing(asks):
-            await asyncio.gather(_pipe(reader, asks), _pipe(answers, writer))
+            pipes = [
+                asyncio.create_task(_pipe(reader, asks)),
+                asyncio.create_task(_pipe(answers, writer)),
+            ]
+            await asyncio.wait(pipes, return_when=asyncio.FIRST_COMPLETED)
+            for pipe in pipes:
+                pipe.cancel()
+            await asyncio.gather(*pipes, return_exceptions=True)
 
 
 async def _pipe(reader: StreamReader, writer: StreamWriter) -> None:
     while chunk := await reader.read(CHUNK_BYTES):
         writer.write(chunk)
         await writer.drain()
-    with suppress(OSError):
-        writer.write_eof()
 
 
 def _on(loop: AbstractEventLoop, work: Coroutine[Any, Any, list[Server] | None]) -> list[Server]:

@@ -4,7 +4,7 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -29,9 +29,14 @@ HOST_ENTRY = f"{containers.NAME}:host-gateway"
 EMULATION = "docker run --privileged --rm tonistiigi/binfmt --install arm64"
 
 
-def main(home: Home, progress: Progress) -> None:
-    """Raises `StackError` for the first thing that is missing, and for answers that are wrong."""
+def main(home: Home, progress: Progress, names: Collection[str]) -> None:
+    """Invokes these events, or all.
+
+    Raises `StackError` for the first thing that is missing, and for answers that are wrong.
+    """
     stack, settings = Stack.read(home), Settings.read(home)
+    if unknown := sorted(set(names) - ANSWERS.keys()):
+        raise StackError(f"invoke: no events are {unknown}; there are {', '.join(ANSWERS)}")
     if stack is None or settings is None:
         raise StackError("invoke: no stack is running to invoke against; start one with `make up`")
     require_docker()
@@ -39,7 +44,7 @@ def main(home: Home, progress: Progress) -> None:
         address = host_address()
     ports, sam, wrong = settings.ports, SamLocal(settings.ports), []
     with containers.reachable(address, ports), relay_serves(stack):
-        for name in ANSWERS:
+        for name in names or ANSWERS:
             with progress.step(f"sam local invoke {function_of(name)}: {name}"):
                 event = payload(name, ports, containers.NAME)
                 told = fault(name, sam.invoke(function_of(name), event))
@@ -51,7 +56,7 @@ def main(home: Home, progress: Progress) -> None:
             _require_status(f"{url}/health", HTTPStatus.OK)
             _require_status(f"{url}/api/markets", HTTPStatus.UNAUTHORIZED)
     if wrong:
-        raise StackError(f"invoke: {len(wrong)} of {len(ANSWERS)} answers are wrong")
+        raise StackError(f"invoke: wrong answers to {', '.join(wrong)}")
 
 
 def require_docker() -> None:
@@ -161,14 +166,13 @@ class SamLocal:
 
     @contextmanager
     def _command(self, name: str, *arguments: str) -> Iterator[tuple[str, ...]]:
-        gateway = f"{containers.NAME}:{self._ports.gateway}"
         with TemporaryDirectory(prefix="sluice-") as directory:
             variables = Path(directory) / "env.json"
             variables.write_text(json.dumps(environment(self._ports, containers.NAME)))
             yield (
                 *(str(VENV_BIN / "sam"), "local", name, *arguments),
                 *("--env-vars", str(variables), "--add-host", HOST_ENTRY, "--skip-pull-image"),
-                *("--parameter-overrides", f"Environment=local LocalGateway={gateway}"),
+                *("--parameter-overrides", "Environment=local"),
             )
 
 
@@ -202,11 +206,11 @@ def _require_status(url: str, wanted: HTTPStatus) -> None:
         raise StackError(f"sam local start-api: {url} answers {answer}, not {wanted}")
 
 
-def run(home: Home) -> int:
+def run(home: Home, names: Collection[str] = ()) -> int:
     """The exit code: 1 also for what could not be tried, which nobody should take for tried."""
     progress = Progress()
     try:
-        main(home, progress)
+        main(home, progress, names)
     except StackError as error:
         progress.console.print("[red]✗[/] ", end="")
         progress.console.print(str(error), markup=False, soft_wrap=True)
@@ -215,4 +219,4 @@ def run(home: Home) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(Home()))
+    sys.exit(run(Home(), sys.argv[1:]))

@@ -77,7 +77,6 @@ def test_an_event_is_answered_in_the_environment_of_sam_local(ports: Ports, name
         **environment(ports)[function_of(name)],
         **ministack.CREDENTIALS,
         "AWS_REGION": ministack.REGION,
-        "AWS_ENDPOINT_URL": ministack.url(ports.gateway),
         "PYTHONPATH": f"functions{os.pathsep}layers/engine/python",
     }
     done = subprocess.run(

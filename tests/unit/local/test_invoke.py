@@ -71,6 +71,11 @@ def test_without_a_stack_it_does_not_pass(
     assert "`make up`" in capsys.readouterr().out
 
 
+def test_an_event_that_is_none_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke.run(Home(tmp_path), ["api_healt"]) == 1
+    assert "['api_healt']" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("answer", "wrong"),
     [
@@ -105,14 +110,27 @@ def test_a_part_on_loopback_is_reached_by_another_address_for_a_while() -> None:
             socket.create_connection(there, timeout=SECONDS) as client,
         ):
             client.sendall(b"ping")
-            client.shutdown(socket.SHUT_WR)
             inside, _ = part.accept()
             with inside:
-                assert inside.makefile("rb").read() == b"ping"
+                assert inside.makefile("rb").read(4) == b"ping"
                 inside.sendall(b"pong")
             assert client.makefile("rb").read() == b"pong"
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(there, timeout=SECONDS)
+
+
+def test_a_connection_that_is_still_open_at_the_end_is_closed_without_a_word(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    ports = Ports.free()
+    with socket.create_server(("127.0.0.1", ports.valkey)) as part:
+        with containers.reachable("127.0.0.2", ports):
+            client = socket.create_connection(("127.0.0.2", ports.valkey), timeout=SECONDS)
+            client.sendall(b"ping")
+            inside, _ = part.accept()
+        with client, inside:
+            assert client.recv(1) == b""
+    assert capfd.readouterr().err == ""
 
 
 def test_an_address_of_another_machine_is_left_to_docker() -> None:
