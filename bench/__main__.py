@@ -11,7 +11,7 @@ from rich.console import Console
 from local import machine
 from local.home import Home, shown, write_json
 
-from . import accept, imports, quotes, routing, stream, summary, worker
+from . import accept, imports, package, quotes, routing, stream, summary, worker
 
 Part = Callable[[Console], dict[str, Any]]
 
@@ -22,6 +22,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "worker": worker.run,
     "stream": stream.run,
     "imports": imports.run,
+    "package": package.run,
 }
 """Each part prints what it finds, and returns the same for a program to read: among it `rows` as
 `compare.rendered` makes them, which stand in the table of all parts."""

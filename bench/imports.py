@@ -21,7 +21,7 @@ from rich.table import Table
 
 from local.home import PROJECT
 
-from .compare import Row, rendered
+from .compare import Row, add_columns, cells, rendered
 
 ROUNDS: Final = 7
 HEAVIEST: Final = 5
@@ -49,7 +49,7 @@ print(json.dumps({{
 class Function:
     """One of ours: its handler's module, and what is wanted of it.
 
-    `times` is how often the import of `reference` it may cost, `millis` how much at all.
+    `times` is how often the imports of `reference` it may cost, `millis` how much at all.
     """
 
     name: str
@@ -98,35 +98,16 @@ class Imported:
     """Milliseconds in the modules of each package; by the clock, so good for comparing alone."""
 
     @property
-    def ratio(self) -> float | None:
-        return None if self.reference is None else self.millis / self.reference
-
-    @property
     def row(self) -> Row:
-        """As it stands in the table of all parts."""
-        times, name = self.function.times, f"import of {self.function.name}, CPU ms"
-        goal = None if times is None else 1 / times
+        """Its time beside what is wanted."""
         return Row(
-            name,
+            f"{self.function.name}: imports, ms",
             self.millis,
             self.reference,
-            goal,
+            self.function.times and 1 / self.function.times,
             less_is_better=True,
             limit=self.function.millis,
         )
-
-    @property
-    def goal(self) -> str:
-        if self.function.times is not None:
-            return f"<= {self.function.times:g} x"
-        return "" if self.function.millis is None else f"< {self.function.millis:g} ms"
-
-    @property
-    def reached(self) -> bool | None:
-        """None where nothing is wanted."""
-        if self.function.times is not None and self.ratio is not None:
-            return self.ratio <= self.function.times
-        return None if self.function.millis is None else self.millis < self.function.millis
 
 
 def run(console: Console) -> dict[str, Any]:
@@ -217,18 +198,15 @@ def imported(starts: Starts, function: Function) -> Imported:
 
 def _table(found: Sequence[Imported]) -> Table:
     table = Table(title="Cold start: imports", title_justify="left", box=None)
-    table.add_column("function")
-    for name in ("ms", "reference", "ratio", "goal", "", "uncompiled", "modules", "MB of .so"):
+    table.add_column("measure")
+    add_columns(table)
+    for name in ("uncompiled", "modules", "MB of .so"):
         table.add_column(name, justify="right")
     table.add_column("heaviest, ms")
     for one in found:
         table.add_row(
-            one.function.name,
-            f"{one.millis:.0f}",
-            "-" if one.reference is None else f"{one.reference:.0f}",
-            "" if one.ratio is None else f"{one.ratio:.2f}",
-            one.goal,
-            {True: "ok", False: "missed", None: ""}[one.reached],
+            one.row.measure,
+            *cells(rendered(one.row)),
             f"{one.uncompiled:.0f}",
             str(one.modules),
             f"{one.shared_mb:.1f}",
@@ -240,11 +218,6 @@ def _table(found: Sequence[Imported]) -> Table:
 def _rendered(one: Imported) -> dict[str, Any]:
     return {
         "function": one.function.name,
-        "millis": round(one.millis, 1),
-        "reference": one.reference and round(one.reference, 1),
-        "ratio": one.ratio and round(one.ratio, 3),
-        "goal": one.goal,
-        "reached": one.reached,
         "uncompiled": round(one.uncompiled, 1),
         "modules": one.modules,
         "shared_mb": round(one.shared_mb, 1),

@@ -40,12 +40,12 @@ def test_what_cannot_be_imported_is_no_figure(tmp_path: Path) -> None:
 def test_the_goal_of_the_api_is_a_multiple_of_the_bare_framework() -> None:
     api = next(one for one in FUNCTIONS if one.name == "api")
 
-    assert of(api, 125, 100).reached
-    assert not of(api, 126, 100).reached
+    assert of(api, 125, 100).row.met
+    assert not of(api, 126, 100).row.met
 
 
 def test_the_goal_of_others_is_a_time() -> None:
     worker = next(one for one in FUNCTIONS if one.name == "worker")
 
-    assert of(worker, 599, None).reached
-    assert not of(worker, 600, None).reached
+    assert of(worker, 600, None).row.met
+    assert not of(worker, 601, None).row.met
