@@ -1,9 +1,8 @@
 """The arithmetic: from what was noted to what is shown. Times and spans are seconds."""
 
 import math
-from bisect import bisect_right
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +14,7 @@ from .schedule import Schedule
 FINAL: Final = frozenset(status.value for status in OrderStatus if status.final)
 GRACE_SECONDS: Final = 1.0
 """What came so long after the end is in time: a latency, not a backlog."""
+INSTANT: Final = 1e-6
 HELD: Final = 0.99
 """The part of what was asked for that must have come in time for the rate to be held."""
 
@@ -127,16 +127,28 @@ def altogether(sent: Iterable[Sent], known: Mapping[str, Life]) -> list[Span]:
     ]
 
 
-def oldest(known: Iterable[Life], moments: Sequence[float]) -> list[float]:
-    """How old the oldest order was, at each of the moments, that was accepted and had not ended."""
-    ordered = sorted(known, key=lambda life: life.accepted_at)
-    begins = [life.accepted_at for life in ordered]
+def oldest(known: Iterable[Life], moments: Iterable[float]) -> list[float]:
+    """How old the oldest order was that was accepted and had not ended, at moments that ascend."""
+    waiting = deque(sorted(known, key=lambda life: life.accepted_at))
     ages = []
     for moment in moments:
-        waiting = (
-            life.accepted_at
-            for life in ordered[: bisect_right(begins, moment)]
-            if life.ended_at is None or life.ended_at > moment
-        )
-        ages.append(moment - next(waiting, moment))
+        while waiting and waiting[0].ended_at is not None and waiting[0].ended_at <= moment:
+            waiting.popleft()
+        ages.append(max(0.0, moment - waiting[0].accepted_at) if waiting else 0.0)
     return ages
+
+
+def peaks(
+    known: Collection[Life], looks: Iterable[float], schedule: Schedule, width: float
+) -> list[tuple[float, float]]:
+    """The greatest age of the oldest order in each window, with the window's middle.
+
+    It is greatest just before an order ends, and at the last of the `looks` at one that does not.
+    """
+    ends = (life.ended_at - INSTANT for life in known if life.ended_at is not None)
+    moments = sorted((*ends, *looks))
+    greatest: dict[int, float] = defaultdict(float)
+    for moment, age in zip(moments, oldest(known, moments), strict=True):
+        window = math.floor((moment - schedule.began) / width)
+        greatest[window] = max(greatest[window], age)
+    return [((window + 0.5) * width, age) for window, age in sorted(greatest.items())]

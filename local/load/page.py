@@ -18,6 +18,7 @@ from .summary import (
     EXECUTING,
     PROMISES,
     Summary,
+    ages,
     moments,
     spans,
 )
@@ -25,9 +26,9 @@ from .summary import (
 POINTS: Final = 60
 """At most so many on a line of a run."""
 PERCENTILES: Final = {"p99": "#e4572e", "p95": "#e9a23b", "p50": "#2a9d8f"}
-RATES: Final = {"sent": "#8a94a0", "accepted": "#3b7dd8", "ended": "#2a9d8f"}
+RATES: Final = {"sent": "#8a94a0", "accepted": "#3b7dd8", "ended": "#2a9d8f", "heard": "#9b5de5"}
 AGE, DEPTH = "#e4572e", "#3b7dd8"
-TICKS: Final = [step * 10**power for power in range(6) for step in (1, 2, 5)]
+TICKS: Final = [step * 10**power for power in range(6) for step in (1, 2, 3, 5, 7)]
 """Of the logarithmic scales, in milliseconds."""
 GREY: Final = "rgba(128,128,128,0.3)"
 PIXELS: Final = 300
@@ -38,8 +39,8 @@ TOLD: Final = {
     ALTOGETHER: "From the moment each order was due to its client's hearing of its end.",
 }
 QUEUE_TOLD: Final = """\
-Each second: the messages in SQS, those in flight too, and how old the oldest order was that had
-been accepted and had not ended.
+How old the oldest order got that had been accepted and had not ended, and the messages in SQS,
+those in flight too, asked for each second.
 """
 
 PAGE: Final = Template("""\
@@ -123,7 +124,7 @@ def _plots(observed: Observed) -> Iterable[str]:
     }
     drawn["throughput"] = (_throughput(counted, schedule.rate), f"Orders a second. {each}")
     drawn["the queue"] = (
-        _queue(observed, list(known.values())),
+        _queue(observed, ages(observed, known, width)),
         QUEUE_TOLD,
     )
     for number, (name, (figure, told)) in enumerate(drawn.items()):
@@ -151,14 +152,16 @@ def _throughput(counted: Mapping[str, Sequence[tuple[float, float]]], asked: flo
     return figure
 
 
-def _queue(observed: Observed, known: Sequence[figures.Life]) -> go.Figure:
+def _queue(observed: Observed, aged: Sequence[tuple[float, float]]) -> go.Figure:
     figure = make_subplots(specs=[[{"secondary_y": True}]])
-    looks = [depth.at for depth in observed.depths]
-    at = [look - observed.schedule.began for look in looks]
-    ages = [age * 1000 for age in figures.oldest(known, looks)]
-    figure.add_scatter(x=at, y=ages, name="oldest order, ms", line={"color": AGE})
     figure.add_scatter(
-        x=at,
+        x=[moment for moment, _ in aged],
+        y=[age * 1000 for _, age in aged],
+        name="oldest order, ms",
+        line={"color": AGE},
+    )
+    figure.add_scatter(
+        x=[depth.at - observed.schedule.began for depth in observed.depths],
         y=[depth.messages for depth in observed.depths],
         name="messages",
         line={"color": DEPTH, "shape": "hv"},

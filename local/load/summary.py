@@ -65,12 +65,21 @@ def spans(observed: Observed, known: Mapping[str, Life]) -> dict[str, list[Span]
 
 
 def moments(observed: Observed, known: Mapping[str, Life]) -> dict[str, list[float]]:
-    """When each order was sent, was accepted and ended."""
+    """When each order was sent, was accepted and ended, and when its client heard of that."""
     return {
         "sent": [each.sent for each in observed.sent],
         "accepted": [each.answered for each in observed.sent if each.accepted],
         "ended": [life.ended_at for life in known.values() if life.ended_at is not None],
+        "heard": [life.end_heard for life in known.values() if life.end_heard is not None],
     }
+
+
+def ages(
+    observed: Observed, known: Mapping[str, Life], width: float = 1.0
+) -> list[tuple[float, float]]:
+    """How old the oldest order got in each window that had been accepted and had not ended."""
+    looks = [depth.at for depth in observed.depths]
+    return figures.peaks(known.values(), looks, observed.schedule, width)
 
 
 def raw(observed: Observed) -> dict[str, Any]:
@@ -102,7 +111,7 @@ def summary(observed: Observed, broken: Sequence[Violation]) -> Summary:
         dict(Counter(life.end or "without an end" for life in known.values())),
         {name: spread for name, spread in spreads.items() if spread},
         Spread.of(each.sent - each.due for each in sent),
-        max(figures.oldest(known.values(), [depth.at for depth in observed.depths]), default=0.0),
+        max((age for _, age in ages(observed, known)), default=0.0),
         max((depth.messages for depth in observed.depths), default=0),
         observed.repeats,
         observed.connects,

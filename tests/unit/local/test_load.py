@@ -105,6 +105,22 @@ def test_the_oldest_order_is_the_first_accepted_that_has_not_ended() -> None:
     assert figures.oldest(known, [9.0, 10.5, 13.5, 20.0]) == [0.0, 0.5, 3.5, 9.0]
 
 
+def test_the_age_of_the_oldest_is_greatest_just_before_an_end() -> None:
+    known = [Life(BEGAN, BEGAN + 0.5), Life(BEGAN + 0.1, BEGAN + 1.1), Life(BEGAN + 2)]
+    peaks = figures.peaks(known, [BEGAN + 0.2, BEGAN + 2.5], FOUR, 1.0)
+    assert [at for at, _ in peaks] == [0.5, 1.5, 2.5]
+    assert [age for _, age in peaks] == pytest.approx([0.5, 1.0, 0.5], abs=1e-3)
+
+
+def test_a_rate_whose_ends_are_heard_ever_later_is_not_held() -> None:
+    heard = [each for number in range(4) for each in told(number, lag=3.0)]
+    found = summary.summary(observed(ALL.sent, heard), [])
+    assert found.rates["ended"] == FOUR.rate
+    assert found.rates["heard"] < FOUR.rate
+    assert not found.held
+    assert not found.violations
+
+
 @pytest.mark.parametrize("status", [status for status in OrderStatus if status.final])
 def test_every_final_status_is_an_end(status: OrderStatus) -> None:
     [life] = figures.lives(told(0, ("PENDING", status))).values()
@@ -115,7 +131,8 @@ def test_a_run_in_which_all_ended_is_held_and_whole() -> None:
     found = summary.summary(ALL, [])
     assert found.held
     assert not found.violations
-    assert found.rates == {"sent": 2.0, "accepted": 2.0, "ended": 2.0}
+    assert found.rates == {"sent": 2.0, "accepted": 2.0, "ended": 2.0, "heard": 2.0}
+    assert found.oldest == pytest.approx(0.3, abs=1e-3)
     assert (found.answers, found.ends) == ({"201": 4}, {"CONFIRMED": 4})
     assert found.deepest == 2
 
