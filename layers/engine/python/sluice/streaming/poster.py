@@ -13,8 +13,9 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 from tenacity import (
     AsyncRetrying,
+    RetryCallState,
     retry_if_exception_type,
-    stop_after_attempt,
+    stop_after_delay,
     wait_random_exponential,
 )
 from yarl import URL
@@ -24,8 +25,11 @@ from sluice.orders.signing import posting_headers
 
 from .frames import Frame
 
-ATTEMPTS: Final = 5
-FIRST_WAIT_SECONDS: Final = 0.05
+PATIENCE_SECONDS: Final = 20.0
+"""So long is a frame tried to be posted. Its connection's queue is bounded; nobody else waits."""
+FIRST_WAIT_SECONDS: Final = 0.1
+LONGEST_WAIT_SECONDS: Final = 2.0
+LONGEST_RETRY_AFTER_SECONDS: Final = 10
 POST_TIMEOUT_SECONDS: Final = 5
 CONNECTIONS: Final = 500
 
@@ -41,7 +45,12 @@ class Posted(Enum):
 
 
 class PostFailed(Exception):
-    """API Gateway throttled or failed, more often than we try."""
+    """API Gateway throttled or failed, for longer than we try."""
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        """`retry_after`: so many seconds it wants to be left alone."""
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Poster(Protocol):
@@ -59,7 +68,10 @@ class Poster(Protocol):
 class ApiGatewayPoster:
     """`Poster` over kept-alive HTTP; boto3's own client manages a third of its rate."""
 
-    def __init__(self, endpoint: str, region: str) -> None:
+    def __init__(
+        self, endpoint: str, region: str, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        self._patience_seconds = patience_seconds
         parts = urlsplit(endpoint.rstrip("/"))
         self._host = parts.netloc
         self._path = parts.path
@@ -70,29 +82,31 @@ class ApiGatewayPoster:
 
     async def post(self, connection_id: str, frame: Frame) -> Posted:
         """As the port says: 429, 5xx and a broken connection are tried again with jitter."""
-        data = frame.encode()
-        try:
-            return await self._call("POST", connection_id, data)
-        except PostFailed:
-            # Almost none fails: the machinery of trying again is set up for those that do.
-            await asyncio.sleep(_RANDOM.uniform(0, FIRST_WAIT_SECONDS))
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(PostFailed),
-            stop=stop_after_attempt(ATTEMPTS - 1),
-            wait=wait_random_exponential(multiplier=2 * FIRST_WAIT_SECONDS, max=2),
-            reraise=True,
-        )
-        return await retrying(self._call, "POST", connection_id, data)
+        return await self._surely("POST", connection_id, frame.encode())
 
     async def disconnect(self, connection_id: str) -> None:
-        """As the port says: one try."""
+        """As the port says: tried for as long as a post."""
         with suppress(PostFailed):
-            await self._call("DELETE", connection_id, b"")
+            await self._surely("DELETE", connection_id, b"")
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    async def _surely(self, method: str, connection_id: str, data: bytes) -> Posted:
+        try:
+            return await self._call(method, connection_id, data)
+        except PostFailed as error:
+            # Almost none fails: the machinery of trying again is set up for those that do.
+            await asyncio.sleep(error.retry_after + _RANDOM.uniform(0, FIRST_WAIT_SECONDS))
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(PostFailed),
+            stop=stop_after_delay(self._patience_seconds),
+            wait=_wait,
+            reraise=True,
+        )
+        return await retrying(self._call, method, connection_id, data)
 
     async def _call(self, method: str, connection_id: str, data: bytes) -> Posted:
         if self._session is None:
@@ -118,8 +132,19 @@ class ApiGatewayPoster:
         if response.status == HTTPStatus.GONE:
             return Posted.GONE
         if not response.ok:
-            raise PostFailed(f"HTTP {response.status}")
+            after = response.headers.get("Retry-After", "")
+            seconds = int(after) if after.isdecimal() else 0
+            raise PostFailed(f"HTTP {response.status}", min(seconds, LONGEST_RETRY_AFTER_SECONDS))
         return Posted.DELIVERED
+
+
+_jitter = wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS)
+
+
+def _wait(state: RetryCallState) -> float:
+    """Jitter, on top of what the other side asks for."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    return _jitter(state) + (error.retry_after if isinstance(error, PostFailed) else 0.0)
 
 
 @lru_cache(maxsize=10_000)
