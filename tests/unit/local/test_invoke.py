@@ -4,10 +4,11 @@ import socket
 from pathlib import Path
 
 import pytest
+from samcli.yamlhelper import parse_yaml_file
 
 from local import containers, examples, invoke
 from local.errors import StackError
-from local.home import Home
+from local.home import PROJECT, Home
 from local.ports import Ports
 
 SECONDS = 20
@@ -87,6 +88,15 @@ def test_an_event_that_is_none_is_told(tmp_path: Path, capsys: pytest.CaptureFix
 )
 def test_an_answer_is_held_to_what_it_must_have(answer: object, *, wrong: bool) -> None:
     assert (examples.fault("api_health", answer) is not None) is wrong
+
+
+def test_sam_local_start_api_meets_the_http_api_before_any_function() -> None:
+    resources = parse_yaml_file(str(PROJECT / "template.yaml"))["Resources"].values()
+    kinds = ("AWS::ApiGatewayV2::", "AWS::Serverless::Function")
+
+    assert next(each["Type"] for each in resources if each["Type"].startswith(kinds)) == (
+        "AWS::ApiGatewayV2::Api"
+    )
 
 
 def test_events_and_environment_go_to_where_the_stack_listens() -> None:
