@@ -11,7 +11,7 @@ from rich.console import Console
 from local import machine
 from local.home import Home, shown, write_json
 
-from . import accept, imports, package, quotes, routing, stream, summary, worker
+from . import accept, imports, lag, package, quotes, routing, stream, summary, worker
 
 Part = Callable[[Console], dict[str, Any]]
 
@@ -21,6 +21,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "accept": accept.run,
     "worker": worker.run,
     "stream": stream.run,
+    "lag": lag.run,
     "imports": imports.run,
     "package": package.run,
 }

@@ -8,11 +8,16 @@ from .peer import Answer, serve
 
 HEAD_END = b"\r\n\r\n"
 LENGTH = b"content-length:"
+HANGING = "hanging"
+HANGS = f"/{HANGING} http".encode()
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 class Sink(asyncio.Protocol):
-    """As little as a kept-alive HTTP server can do, so that the client is what is measured."""
+    """As little as a kept-alive HTTP server can do, so that the client is what is measured.
+
+    To the connection `HANGING` it never answers.
+    """
 
     def __init__(self) -> None:
         self._said = b""
@@ -29,8 +34,10 @@ class Sink(asyncio.Protocol):
             whole = end + len(HEAD_END) + length
             if len(self._said) < whole:
                 return
+            hangs = HANGS in head
             self._said = self._said[whole:]
-            self._transport.write(ANSWER)
+            if not hangs:
+                self._transport.write(ANSWER)
 
 
 def listen() -> Answer:
