@@ -10,8 +10,6 @@ from sluice.orders.queue import SqsOrderQueue
 from sluice.streaming.accepted import AcceptedOrders
 from sluice.streaming.door import Door
 from sluice.streaming.line import Line
-from sluice.streaming.publish import ValkeyPublisher
-from sluice.streaming.valkey import Valkey, connect
 
 from .presenter import Presenter
 
@@ -20,11 +18,16 @@ if TYPE_CHECKING:
     from sluice.markets.snapshot import Market
     from sluice.orders.store import PostgresStore
     from sluice.routing.router import Router
+    from sluice.streaming.publish import ValkeyPublisher
+    from sluice.streaming.valkey import Valkey
 
 
 @dataclass(frozen=True)
 class Services:
-    """One per process. Reading imports and connects Postgres; accepting never does."""
+    """One per process.
+
+    Accepting needs neither Postgres nor redis-py nor the venues, and does not import them.
+    """
 
     config: ApiConfig
 
@@ -37,7 +40,9 @@ class Services:
         return SqsOrderQueue(self.config.ORDERS_QUEUE_URL, trace=self.config.trace)
 
     @cached_property
-    def valkey(self) -> Valkey:
+    def valkey(self) -> "Valkey":
+        from sluice.streaming.valkey import connect
+
         return connect(self.config.valkey_url())
 
     @cached_property
@@ -54,7 +59,9 @@ class Services:
         return AcceptedOrders(self.line)
 
     @cached_property
-    def publisher(self) -> ValkeyPublisher:
+    def publisher(self) -> "ValkeyPublisher":
+        from sluice.streaming.publish import ValkeyPublisher
+
         return ValkeyPublisher(self.valkey)
 
     @cached_property

@@ -1,7 +1,6 @@
 """$connect, $disconnect and $default of the WebSocket API."""
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -10,74 +9,41 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.config import ConnectionsConfig, load
 from sluice.observability import logger
-from sluice.streaming.commands import (
-    COMMANDS_BURST,
-    COMMANDS_PER_SECOND,
-    CommandInvalid,
-    Ping,
-    command_of,
-)
-from sluice.streaming.door import Door
-from sluice.streaming.frames import Frame, StreamError, error_frame, pong_frame
+from sluice.streaming.arrivals import Arrivals
+from sluice.streaming.letters import Connection
 from sluice.streaming.line import Line
-from sluice.streaming.registry import Connection, Registry
-from sluice.streaming.valkey import ValkeyError, connect
 
 if TYPE_CHECKING:
-    from sluice.streaming.poster import ApiGatewayPoster
+    from .said import Hearing
 
 Event = dict[str, Any]
 """As API Gateway sends it. Read as a dict: emulators leave out what strict models demand."""
 
-loop = asyncio.new_event_loop()
 config = cache(lambda: load(ConnectionsConfig))
-registry = cache(lambda: Registry(connect(config().valkey_url()), config().RELAY_SHARDS))
-door = cache(lambda: Door(Line(config().valkey_url()), COMMANDS_PER_SECOND, COMMANDS_BURST))
+line = cache(lambda: Line(config().valkey_url()))
+arrivals = cache(lambda: Arrivals(line(), config().RELAY_SHARDS))
 
 
 def handler(event: Event, context: LambdaContext) -> dict[str, int]:
     """One frame or one change of a connection; 200 lets it in, any exception refuses it."""
     request = event["requestContext"]
     logger.info("websocket", extra={"route": request["routeKey"], "id": request["connectionId"]})
-    loop.run_until_complete(ROUTES[request["routeKey"]](event))
+    ROUTES[request["routeKey"]](event)
     return {"statusCode": 200}
 
 
-async def _connected(event: Event) -> None:
+def _connected(event: Event) -> None:
     connection = _connection(event)
-    if not await registry().opened(connection):
+    if not arrivals().opened(connection):
         _start_relay(connection)
 
 
-async def _disconnected(event: Event) -> None:
-    await registry().closed(event["requestContext"]["connectionId"])
+def _disconnected(event: Event) -> None:
+    arrivals().closed(event["requestContext"]["connectionId"])
 
 
-async def _said(event: Event) -> None:
-    connection = _connection(event)
-    answer = await _heard(connection, event.get("body") or "")
-    if answer is not None:
-        await poster().post(connection.id, answer)
-
-
-async def _heard(connection: Connection, body: str) -> Frame | None:
-    """The answer to what a client says; None where the relay answers."""
-    allowance = door().ask(f"connection:{connection.id}")
-    if allowance is not None and not allowance.allowed:
-        message = f"at most {COMMANDS_PER_SECOND} commands a second, {COMMANDS_BURST} at once"
-        return error_frame(StreamError.TOO_MANY_COMMANDS, message)
-    try:
-        pinged = isinstance(command_of(body), Ping)
-    except CommandInvalid as refused:
-        return error_frame(refused.code, refused.message)
-    try:
-        if not await registry().seen(connection, None if pinged else body):
-            _start_relay(connection)
-    except ValkeyError as error:
-        logger.warning("a client is not heard", exc_info=error)
-        if not pinged:
-            return error_frame(StreamError.UNAVAILABLE, "not possible just now; try again")
-    return pong_frame() if pinged else None
+def _said(event: Event) -> None:
+    hearing().hear(_connection(event), event.get("body") or "")
 
 
 def _connection(event: Event) -> Connection:
@@ -97,15 +63,15 @@ def _start_relay(connection: Connection) -> None:
 
 
 @cache
-def poster() -> "ApiGatewayPoster":
+def hearing() -> "Hearing":
     """Kept: its connection to API Gateway is."""
     # Imported here: most connections never say a word.
-    from sluice.streaming.poster import ApiGatewayPoster
+    from .said import Hearing
 
-    return ApiGatewayPoster(config().WEBSOCKET_ENDPOINT, config().AWS_REGION)
+    return Hearing(config(), line(), arrivals(), _start_relay)
 
 
-ROUTES: dict[str, Callable[[Event], Coroutine[Any, Any, None]]] = {
+ROUTES: dict[str, Callable[[Event], None]] = {
     "$connect": _connected,
     "$disconnect": _disconnected,
     "$default": _said,

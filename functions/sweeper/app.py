@@ -15,10 +15,10 @@ from sluice.observability import logger, metrics
 from sluice.orders.database import Database
 from sluice.orders.model import OrderTerms
 from sluice.orders.store import PostgresStore
-from sluice.streaming.accepted import WaitingOrders
 from sluice.streaming.publish import ValkeyPublisher
 from sluice.streaming.registry import Registry
 from sluice.streaming.valkey import Valkey, ValkeyError, connect
+from sluice.streaming.waiting import WaitingOrders
 from sluice.sweeper import Sweeper
 
 loop = asyncio.new_event_loop()

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import redis
 
-from sluice.streaming.valkey import ORDER_EVENTS
+from sluice.streaming.names import ORDER_EVENTS
 
 Event = tuple[UUID, int]
 """Order and seq."""

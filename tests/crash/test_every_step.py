@@ -17,10 +17,11 @@ from sluice.orders.model import OrderTerms
 from sluice.orders.received import MAX_RECEIVES
 from sluice.orders.returns import SqsReturns
 from sluice.orders.store import PostgresStore
-from sluice.streaming.accepted import AcceptedOrders, WaitingOrders
+from sluice.streaming.accepted import AcceptedOrders
 from sluice.streaming.line import Line
 from sluice.streaming.publish import ValkeyPublisher
 from sluice.streaming.valkey import connect
+from sluice.streaming.waiting import WaitingOrders
 from sluice.sweeper import Sweeper
 
 from .checks import Accepted, faults, faults_of_claims, unfinished

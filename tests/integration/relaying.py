@@ -9,10 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sluice.orders.model import OrderEvent, OrderStatus
+from sluice.streaming.arrivals import Arrivals
+from sluice.streaming.letters import Connection
+from sluice.streaming.line import Line
+from sluice.streaming.names import RELAY_ENDS, RELAY_LEASE, RELAY_SERVED
 from sluice.streaming.publish import ValkeyPublisher
-from sluice.streaming.registry import Connection
+from sluice.streaming.registry import Registry
 from sluice.streaming.relay import Relay
-from sluice.streaming.valkey import RELAY_ENDS, RELAY_LEASE, RELAY_SERVED, Valkey, connect
+from sluice.streaming.valkey import Valkey, connect
 from tests.builders import buy
 from tests.fakes import FakeHistory, FakePoster
 
@@ -28,6 +32,28 @@ def events(count: int = 4, account: str = "alice") -> list[OrderEvent]:
     return [
         OrderEvent(terms.id, account, seq, status, now) for seq, status in enumerate(way[:count], 1)
     ]
+
+
+class Arriving(Registry):
+    """A registry into which clients come, as the connections function would let them in."""
+
+    def __init__(self, client: Valkey, shards: int = 1) -> None:
+        super().__init__(client, shards)
+        at = client.connection_pool.connection_kwargs
+        self._url = f"redis://{at['host']}:{at['port']}"
+
+    async def opened(self, connection: Connection) -> bool:
+        return await asyncio.to_thread(self._arrivals().opened, connection)
+
+    async def seen(self, connection: Connection, message: str | None = None) -> bool:
+        return await asyncio.to_thread(self._arrivals().seen, connection, message)
+
+    async def closed(self, connection_id: str) -> None:
+        await asyncio.to_thread(self._arrivals().closed, connection_id)
+
+    def _arrivals(self) -> Arrivals:
+        # Each in its thread, so each by a connection of its own.
+        return Arrivals(Line(self._url), self._shards)
 
 
 def connection(id_: str, account: str = "alice", age: timedelta = timedelta()) -> Connection:

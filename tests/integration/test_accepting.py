@@ -23,7 +23,7 @@ from sluice.orders.model import OrderTerms
 from sluice.orders.queue import SqsOrderQueue
 from sluice.streaming.door import Door
 from sluice.streaming.line import Line
-from sluice.streaming.valkey import WAITING
+from sluice.streaming.names import WAITING
 from tests.builders import SOL, USDC, buy
 from tests.http import Answer, call
 

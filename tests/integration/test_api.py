@@ -28,7 +28,8 @@ from sluice.orders.message import decode
 from sluice.orders.model import U64_MAX, OrderTerms, Side, SwapMode
 from sluice.orders.port import Claim, Postponed
 from sluice.orders.store import PostgresStore
-from sluice.streaming.valkey import ORDER_EVENTS, connect
+from sluice.streaming.names import ORDER_EVENTS
+from sluice.streaming.valkey import connect
 from tests.builders import NOON, SOL, USDC, buy, confirmed
 from tests.http import call
 

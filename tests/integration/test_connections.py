@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 from aiohttp import web
-from redis import Redis, RedisError
+from redis import Redis
 
 from sluice.streaming.commands import COMMANDS_BURST
-from sluice.streaming.valkey import CONNECTIONS, RELAY_CALLED, RELAY_LEASE, RELAY_MAIL
-from stream import connections
+from sluice.streaming.names import CONNECTIONS, RELAY_CALLED, RELAY_LEASE, RELAY_MAIL
+from sluice.streaming.wire import LineError
+from stream import connections, said
 from tests.http import Context
 
 pytestmark = pytest.mark.integration
@@ -44,9 +45,9 @@ def gateway(
     app = web.Application()
     app.router.add_post("/live/@connections/{id}", gateway.take)
     runner = web.AppRunner(app)
-    connections.loop.run_until_complete(runner.setup())
+    said.loop.run_until_complete(runner.setup())
     site = web.TCPSite(runner, "127.0.0.1", 0)
-    connections.loop.run_until_complete(site.start())
+    said.loop.run_until_complete(site.start())
     monkeypatch.setenv("VALKEY_URL", valkey_server)
     monkeypatch.setenv("RELAY_FUNCTION", "relay")
     monkeypatch.setenv("WEBSOCKET_ENDPOINT", f"http://127.0.0.1:{runner.addresses[0][1]}/live")
@@ -55,14 +56,14 @@ def gateway(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     forget()
     yield gateway
-    connections.loop.run_until_complete(connections.poster().close())
+    said.loop.run_until_complete(connections.hearing().poster.close())
     forget()
-    connections.loop.run_until_complete(runner.cleanup())
+    said.loop.run_until_complete(runner.cleanup())
 
 
 def forget() -> None:
     """Has everything that is kept per process made anew."""
-    kept = (connections.config, connections.registry, connections.door, connections.poster)
+    kept = (connections.config, connections.line, connections.arrivals, connections.hearing)
     for cached in kept:
         cached.cache_clear()
 
@@ -95,7 +96,7 @@ ORDER = "01961f2e-0000-7000-8000-000000000000"
 
 
 @pytest.mark.parametrize(
-    ("said", "answer"),
+    ("command", "answer"),
     [
         ('{"action": "ping"}', {"type": "pong"}),
         ("{", {"code": "INVALID_JSON"}),
@@ -115,9 +116,9 @@ ORDER = "01961f2e-0000-7000-8000-000000000000"
     ],
 )
 def test_what_a_client_says_is_answered_on_its_own_connection(
-    gateway: Gateway, said: str, answer: dict[str, str]
+    gateway: Gateway, command: str, answer: dict[str, str]
 ) -> None:
-    connections.handler(event("$default", said), Context())
+    connections.handler(event("$default", command), Context())
 
     ((connection, frame),) = gateway.posted
     assert connection == "c=1"
@@ -136,13 +137,13 @@ def test_a_field_that_is_wrong_is_named(gateway: Gateway) -> None:
 def test_what_the_relay_has_to_do_is_passed_on_to_it_and_it_answers(
     gateway: Gateway, valkey: Redis
 ) -> None:
-    said = f'{{"action": "subscribe", "orderId": "{ORDER}"}}'
+    command = f'{{"action": "subscribe", "orderId": "{ORDER}"}}'
     connections.handler(event("$connect", account="alice"), Context())
-    connections.handler(event("$default", said, account="alice"), Context())
+    connections.handler(event("$default", command, account="alice"), Context())
 
     assert gateway.posted == []
     letters = [json.loads(letter) for letter in valkey.lrange(RELAY_MAIL.format(shard=0), 0, -1)]
-    assert [letter.get("said") for letter in letters] == [None, said]
+    assert [letter.get("said") for letter in letters] == [None, command]
     assert letters[1]["of"]["account"] == "alice"
 
 
@@ -178,7 +179,7 @@ def test_without_valkey_a_connection_is_refused(
 ) -> None:
     monkeypatch.setenv("VALKEY_URL", "redis://127.0.0.1:1")
 
-    with pytest.raises(RedisError):
+    with pytest.raises(LineError):
         connections.handler(event("$connect"), Context())
 
 
@@ -187,8 +188,8 @@ def test_without_valkey_a_ping_is_answered_and_the_rest_said_to_be_unavailable(
 ) -> None:
     monkeypatch.setenv("VALKEY_URL", "redis://127.0.0.1:1")
 
-    for said in ('{"action": "ping"}', '{"action": "subscribe"}'):
-        connections.handler(event("$default", said), Context())
+    for command in ('{"action": "ping"}', '{"action": "subscribe"}'):
+        connections.handler(event("$default", command), Context())
 
     ping, other = [json.loads(frame) for _, frame in gateway.posted]
     assert ping == {"type": "pong"}

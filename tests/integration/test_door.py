@@ -10,7 +10,7 @@ from redis import Redis
 from sluice.streaming.accepted import KEPT, AcceptedOrders
 from sluice.streaming.door import Allowance, Door, Seen
 from sluice.streaming.line import Line
-from sluice.streaming.valkey import RATE, RESERVED
+from sluice.streaming.names import RATE, RESERVED
 from tests.builders import NOON, buy
 
 pytestmark = pytest.mark.integration

@@ -9,9 +9,10 @@ import pytest
 
 from sluice.orders.model import OrderEvent
 from sluice.streaming import relay as relays
+from sluice.streaming.letters import LONGEST
+from sluice.streaming.names import CONNECTIONS
 from sluice.streaming.publish import ValkeyPublisher
-from sluice.streaming.registry import LONGEST, Registry
-from sluice.streaming.valkey import CONNECTIONS, Valkey, connect
+from sluice.streaming.valkey import Valkey, connect
 from tests.builders import seqs
 from tests.fakes import FakeHistory, FakePoster
 
@@ -19,6 +20,7 @@ from .relaying import (
     ENDS,
     LEASE,
     SERVED,
+    Arriving,
     connection,
     events,
     frames,
@@ -47,7 +49,7 @@ def history() -> FakeHistory:
 async def test_each_connection_gets_the_events_of_its_account_in_order(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
-    registry = Registry(client)
+    registry = Arriving(client)
     await registry.opened(connection("a1"))
     await registry.opened(connection("b1", "bob"))
     async with running(valkey_server, history, poster):
@@ -65,7 +67,7 @@ async def test_what_was_written_before_the_relay_listened_is_read_from_history_o
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
     order = events()
-    await Registry(client).opened(connection("a1"))
+    await Arriving(client).opened(connection("a1"))
     history.write(order[:2])
     async with running(valkey_server, history, poster):
         await until(received(poster, "a1", 2))
@@ -82,7 +84,7 @@ async def test_history_from_before_a_connection_or_already_served_is_not_repeate
 ) -> None:
     now = datetime.now(UTC)
     old, missed = events(1), events(2)
-    registry = Registry(client)
+    registry = Arriving(client)
     await registry.opened(connection("long", age=timedelta(minutes=10)))
     await registry.opened(connection("new"))
     history.write(old, now - timedelta(minutes=5))
@@ -102,7 +104,7 @@ async def test_a_relay_that_knows_of_no_predecessor_reads_from_the_oldest_connec
     history.write(events(), now - timedelta(minutes=20))
     missed = events()
     history.write(missed, now - timedelta(minutes=5))
-    await Registry(client).opened(connection("a1", age=timedelta(minutes=10)))
+    await Arriving(client).opened(connection("a1", age=timedelta(minutes=10)))
     async with running(valkey_server, history, poster):
         await until(received(poster, "a1", 4))
 
@@ -112,7 +114,7 @@ async def test_a_relay_that_knows_of_no_predecessor_reads_from_the_oldest_connec
 async def test_what_was_committed_and_never_published_is_told_all_the_same(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
-    await Registry(client).opened(connection("a1"))
+    await Arriving(client).opened(connection("a1"))
     async with running(valkey_server, history, poster):
         await happen(client, history, events(1))
         await until(received(poster, "a1", 1))
@@ -124,7 +126,7 @@ async def test_an_event_that_is_heard_before_an_earlier_one_waits_for_that(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
     order = events()
-    await Registry(client).opened(connection("a1"))
+    await Arriving(client).opened(connection("a1"))
     async with running(valkey_server, history, poster):
         await leased(client)
         history.write(order)
@@ -139,7 +141,7 @@ async def test_whoever_resumes_by_the_cursor_of_any_frame_misses_nothing(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
     first, second, third = events(), events(), events()
-    await Registry(client).opened(connection("a1"))
+    await Arriving(client).opened(connection("a1"))
     async with running(valkey_server, history, poster):
         for order in (first, second):
             await happen(client, history, order)
@@ -161,7 +163,7 @@ async def test_whoever_resumes_by_the_cursor_of_any_frame_misses_nothing(
 async def test_a_second_relay_leaves_while_the_first_serves(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
-    await Registry(client).opened(connection("a1"))
+    await Arriving(client).opened(connection("a1"))
     async with running(valkey_server, history, poster, seconds=600):
         await leased(client)
         async with asyncio.timeout(2), running(valkey_server, history, poster) as second:
@@ -172,7 +174,7 @@ async def test_the_next_relay_takes_over_without_losing_an_event_or_pausing_for_
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
     """The life is cut to 20 s; the relay itself calls the next one."""
-    await Registry(client).opened(connection("a1", age=timedelta(minutes=1)))
+    await Arriving(client).opened(connection("a1", age=timedelta(minutes=1)))
     sent: list[OrderEvent] = []
     slowest = 0.0
 
@@ -212,7 +214,7 @@ async def test_a_relay_that_was_stalled_and_replaced_posts_nothing_more(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
     now = 0.0
-    await Registry(client).opened(connection("a1"))
+    await Arriving(client).opened(connection("a1"))
     stalled = FakePoster()
     async with running(valkey_server, history, stalled, clock=lambda: now) as first:
         await happen(client, history, events(1))
@@ -231,7 +233,7 @@ async def test_a_connection_that_is_not_open_yet_is_tried_again(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
     poster.opening["a1"] = 2
-    await Registry(client).opened(connection("a1"))
+    await Arriving(client).opened(connection("a1"))
     async with running(valkey_server, history, poster):
         await leased(client)
         await happen(client, history, events())
@@ -243,7 +245,7 @@ async def test_a_connection_that_is_gone_or_cannot_be_served_is_forgotten(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster, how: str
 ) -> None:
     getattr(poster, how).add("a1")
-    registry = Registry(client)
+    registry = Arriving(client)
     await registry.opened(connection("a1", age=timedelta(minutes=1)))
     await registry.opened(connection("a2"))
     async with running(valkey_server, history, poster):
@@ -262,7 +264,7 @@ async def test_a_connection_that_is_gone_or_cannot_be_served_is_forgotten(
 async def test_a_connection_older_than_any_can_be_is_forgotten(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
-    registry = Registry(client)
+    registry = Arriving(client)
     await registry.opened(connection("a1", age=LONGEST))
     await registry.opened(connection("a2"))
     async with running(valkey_server, history, poster):
@@ -277,7 +279,7 @@ async def test_a_connection_that_does_not_read_delays_nobody_and_is_told_where_t
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
     poster.hanging.add("a1")
-    registry = Registry(client)
+    registry = Arriving(client)
     await registry.opened(connection("a1"))
     await registry.opened(connection("a2"))
     async with running(valkey_server, history, poster, queue_limit=5):
@@ -307,7 +309,7 @@ async def test_a_connection_that_does_not_read_delays_nobody_and_is_told_where_t
 async def test_a_relay_with_nobody_to_serve_leaves(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
-    registry = Registry(client)
+    registry = Arriving(client)
     await registry.opened(connection("a1"))
     async with running(valkey_server, history, poster, idle_seconds=0.3) as task:
         await leased(client)
@@ -319,7 +321,7 @@ async def test_a_relay_with_nobody_to_serve_leaves(
 
 
 async def test_of_many_that_come_while_no_relay_serves_one_is_to_start_it(client: Valkey) -> None:
-    registry = Registry(client)
+    registry = Arriving(client)
     assert not await registry.opened(connection("a1"))
     assert await registry.opened(connection("a2"))
     assert await registry.seen(connection("a3"), "anything")
@@ -331,7 +333,7 @@ async def test_a_relay_that_died_is_missed_by_the_next_connection_and_replaced(
     await client.set(LEASE, "of a dead relay", px=2000)
     await client.set(ENDS, int((time.time() + 600) * 1000))
 
-    assert not await Registry(client).opened(connection("a1"))
+    assert not await Arriving(client).opened(connection("a1"))
     history.write(events())
     async with running(valkey_server, history, poster):
         await until(received(poster, "a1", 4))
@@ -341,7 +343,7 @@ async def test_what_was_published_while_the_subscription_was_broken_is_read_from
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
     order = events()
-    await Registry(client).opened(connection("a1"))
+    await Arriving(client).opened(connection("a1"))
     async with running(valkey_server, history, poster):
         await leased(client)
         await happen(client, history, order[:1])
@@ -358,7 +360,7 @@ async def test_what_was_published_while_the_subscription_was_broken_is_read_from
 async def test_a_relay_that_lost_its_lease_to_one_that_died_waits_for_it_and_serves_on(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
-    await Registry(client).opened(connection("a1"))
+    await Arriving(client).opened(connection("a1"))
     async with running(valkey_server, history, poster):
         await leased(client)
         await client.set(LEASE, "of one that was killed", px=2000)
@@ -375,7 +377,7 @@ async def test_a_relay_that_lost_its_lease_to_one_that_died_waits_for_it_and_ser
 async def test_valkey_forgets_everything_and_the_relay_registers_whom_it_serves(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
-    registry = Registry(client)
+    registry = Arriving(client)
     await registry.opened(connection("a1"))
     async with running(valkey_server, history, poster):
         await happen(client, history, events())
@@ -394,7 +396,7 @@ async def test_valkey_forgets_everything_and_the_relay_registers_whom_it_serves(
 async def test_a_forgotten_connection_that_says_something_is_sent_all_since_it_was_opened(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
-    registry = Registry(client)
+    registry = Arriving(client)
     await registry.opened(connection("other", "bob"))
     now = datetime.now(UTC)
     history.write(events(), now - timedelta(minutes=20))
@@ -417,7 +419,7 @@ async def test_each_shard_serves_its_own_connections(
     client: Valkey, valkey_server: str, history: FakeHistory
 ) -> None:
     posters = [FakePoster(), FakePoster()]
-    registry = Registry(client, shards=2)
+    registry = Arriving(client, shards=2)
     connections = [connection(f"c{number}") for number in range(10)]
     for one in connections:
         await registry.opened(one)
@@ -449,7 +451,7 @@ async def test_without_postgres_the_relay_waits_and_tells_everything_afterwards(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(relays, "REREAD_SECONDS", 0.1)
-    await Registry(client).opened(connection("a1"))
+    await Arriving(client).opened(connection("a1"))
     async with running(valkey_server, history, poster):
         await happen(client, history, events())
         await until(received(poster, "a1", 4))

@@ -8,12 +8,23 @@ import pytest
 
 from sluice.orders.port import Page, Place
 from sluice.streaming import relay as relays
-from sluice.streaming.registry import Registry
-from sluice.streaming.valkey import CONNECTIONS, RELAY_MAIL, Valkey
+from sluice.streaming.names import CONNECTIONS, RELAY_MAIL
+from sluice.streaming.valkey import Valkey
 from tests.fakes import FakeHistory, FakePoster
 
 from .counting_proxy import CountingProxy
-from .relaying import connection, events, happen, keys, leased, received, running, told, until
+from .relaying import (
+    Arriving,
+    connection,
+    events,
+    happen,
+    keys,
+    leased,
+    received,
+    running,
+    told,
+    until,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -40,7 +51,7 @@ async def test_whoever_registered_before_an_event_is_told_it_though_nobody_heard
     """Read from Postgres before its letter is opened, the event would pass the newcomer by."""
     monkeypatch.setattr(relays, "TICK_SECONDS", 3)
     monkeypatch.setattr(relays, "REREAD_SECONDS", 0.1)
-    registry = Registry(client)
+    registry = Arriving(client)
     await registry.opened(connection("a1"))
     async with (
         CountingProxy(valkey_server) as proxy,
@@ -65,7 +76,7 @@ async def test_the_mail_is_looked_at_though_nothing_is_heard_any_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(relays, "REREAD_SECONDS", 600)
-    registry = Registry(client)
+    registry = Arriving(client)
     await registry.opened(connection("a1"))
     async with (
         CountingProxy(valkey_server) as proxy,
@@ -88,7 +99,7 @@ async def test_a_subscription_that_brings_nothing_any_more_is_made_anew(
     """The host at its other end vanished: nothing ever says that the connection is over."""
     monkeypatch.setattr(relays, "SILENT_SECONDS", 2)
     monkeypatch.setattr(relays, "REREAD_SECONDS", 600)
-    await Registry(client).opened(connection("a1"))
+    await Arriving(client).opened(connection("a1"))
     async with (
         CountingProxy(valkey_server) as proxy,
         running(valkey_server, history, poster, listening=proxy.url),
@@ -105,7 +116,7 @@ async def test_a_subscription_that_brings_nothing_any_more_is_made_anew(
 async def test_one_that_was_forgotten_misses_nothing_though_postgres_is_away_when_it_speaks(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
-    registry = Registry(client)
+    registry = Arriving(client)
     await registry.opened(connection("a0", age=AGE))
     async with running(valkey_server, history, poster):
         await leased(client)
@@ -127,7 +138,7 @@ async def test_one_that_was_forgotten_misses_nothing_though_postgres_is_away_whe
 async def test_one_that_was_forgotten_and_speaks_between_two_relays_misses_nothing(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
-    registry = Registry(client)
+    registry = Arriving(client)
     await registry.opened(connection("a0", age=AGE))
     async with running(valkey_server, history, poster, seconds=2) as first:
         history.write(events(), datetime.now(UTC) - timedelta(seconds=30))
@@ -146,7 +157,7 @@ async def test_one_that_was_forgotten_and_speaks_between_two_relays_misses_nothi
 async def test_a_client_that_left_is_not_kept_registered_by_what_was_written_meanwhile(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
-    registry = Registry(client)
+    registry = Arriving(client)
     await registry.opened(connection("a0"))
     async with running(valkey_server, history, poster):
         await leased(client)
@@ -190,7 +201,7 @@ async def test_however_many_resume_one_page_of_what_they_missed_is_read_at_a_tim
     """So that what is live, and commands, wait for one such page and no more."""
     history = Watched()
     ids = [f"a{number}" for number in range(20)]
-    registry = Registry(client)
+    registry = Arriving(client)
     for id_ in ids:
         await registry.opened(connection(id_))
     for _ in range(5):

@@ -12,14 +12,16 @@ from sluice.orders.message import encode
 from sluice.orders.model import OrderEvent
 from sluice.streaming.commands import SUBSCRIPTIONS
 from sluice.streaming.frames import Frame
+from sluice.streaming.letters import Connection
+from sluice.streaming.names import ACCEPTED, CONNECTIONS
 from sluice.streaming.poster import Posted
-from sluice.streaming.registry import Connection, Registry
-from sluice.streaming.valkey import ACCEPTED, CONNECTIONS, Valkey
+from sluice.streaming.valkey import Valkey
 from tests.builders import buy
 from tests.fakes import FakeHistory, FakePoster
 
 from .relaying import (
     SERVED,
+    Arriving,
     connection,
     events,
     frames,
@@ -41,7 +43,7 @@ class Client:
         self.valkey = valkey
         self.history = history
         self.poster = poster
-        self.registry = Registry(valkey)
+        self.registry = Arriving(valkey)
         self.connection: Connection = connection("a1", age=timedelta(minutes=1))
 
     async def say(self, action: str, **fields: object) -> None:

@@ -13,10 +13,11 @@ from sluice.orders.message import decode
 from sluice.orders.model import OrderStatus, OrderTerms
 from sluice.orders.returns import SqsReturns
 from sluice.orders.store import PostgresStore
-from sluice.streaming.accepted import UNCLAIMED_FOR, AcceptedOrders, WaitingOrders
+from sluice.streaming.accepted import UNCLAIMED_FOR, AcceptedOrders
 from sluice.streaming.line import Line
 from sluice.streaming.publish import ValkeyPublisher
 from sluice.streaming.valkey import Valkey
+from sluice.streaming.waiting import WaitingOrders
 from sluice.sweeper import Found, Sweeper
 from tests.builders import NOON, buy
 

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 from redis.exceptions import NoPermissionError
 
-from sluice.streaming.valkey import ORDER_EVENTS, RELAY_CALL, Valkey, connect
+from sluice.streaming.names import ORDER_EVENTS, RELAY_CALL
+from sluice.streaming.valkey import Valkey, connect
 from tests.templates import template
 
 pytestmark = pytest.mark.integration

@@ -8,10 +8,12 @@ import pytest
 
 from sluice.errors import ValkeyUnavailable
 from sluice.orders.model import OrderEvent, OrderStatus, OrderTerms
-from sluice.streaming.accepted import UNCLAIMED_FOR, AcceptedOrders, WaitingOrders
+from sluice.streaming.accepted import UNCLAIMED_FOR, AcceptedOrders
 from sluice.streaming.line import Line
+from sluice.streaming.names import ACCEPTED, WAITING
 from sluice.streaming.publish import ValkeyPublisher
-from sluice.streaming.valkey import ACCEPTED, WAITING, Valkey, connect
+from sluice.streaming.valkey import Valkey, connect
+from sluice.streaming.waiting import WaitingOrders
 from tests.builders import NOON, buy
 
 pytestmark = pytest.mark.integration

@@ -15,7 +15,7 @@ from sluice.engine import Deadline
 from sluice.errors import FailReason, Refusal, SwapRefused
 from sluice.observability import Apart, by_reason, by_venue, metrics
 from sluice.orders.model import Order, OrderEvent, OrderStatus, Outcome
-from sluice.streaming.registry import Connection, Wishes
+from sluice.streaming.letters import Connection, Wishes
 from sluice.streaming.sender import Sender
 from tests.builders import NOON, buy
 from tests.fakes import FakePoster

@@ -16,6 +16,7 @@ HEAVY = {
     "botocore.session",
     "cryptography.x509",
     "fastapi",
+    "hiredis",
     "httptools",
     "httpx",
     "jwt",
@@ -33,13 +34,13 @@ HEAVY = {
 """Each takes some milliseconds at the least; most functions need few of them."""
 
 NEEDED = {
-    "api.app": {"asyncio", "fastapi", "httptools", "mangum", "pydantic", "redis"},
+    "api.app": {"asyncio", "fastapi", "hiredis", "httptools", "mangum", "pydantic"},
     "authorizer.app": {"cryptography.x509", "jwt"},
     "migrations.app": {"urllib3", "yoyo"},
-    "stream.connections": {"asyncio", "pydantic", "redis"},
-    "stream.relay": {"aiohttp", "asyncio", "psycopg", "pydantic", "redis", "tenacity"},
-    "sweeper.app": {"asyncio", "psycopg", "pydantic", "redis"},
-    "worker.app": {"aiohttp", "asyncio", "psycopg", "pydantic", "redis"},
+    "stream.connections": {"hiredis"},
+    "stream.relay": {"aiohttp", "asyncio", "hiredis", "psycopg", "pydantic", "redis", "tenacity"},
+    "sweeper.app": {"asyncio", "hiredis", "psycopg", "pydantic", "redis"},
+    "worker.app": {"aiohttp", "asyncio", "hiredis", "psycopg", "pydantic", "redis"},
 }
 
 

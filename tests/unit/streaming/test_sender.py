@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sluice.streaming.registry import Connection, Wishes
+from sluice.streaming.letters import Connection, Wishes
 from sluice.streaming.sender import Sender
 from tests.fakes import FakePoster
 

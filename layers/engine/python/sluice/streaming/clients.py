@@ -12,10 +12,10 @@ from redis.exceptions import RedisError
 from .cursor import Cursor
 from .feed import Told
 from .lease import Lease
+from .letters import LONGEST, Connection, record_of
+from .names import CONNECTIONS
 from .poster import Poster
-from .registry import LONGEST, Connection, record_of
 from .sender import Sender
-from .valkey import CONNECTIONS
 
 OVERLAP: Final = timedelta(seconds=5)
 """How far before a connection's opening events are told to it: clocks differ."""

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from redis.exceptions import NoScriptError, RedisError
-
 from sluice.observability import logger
 from sluice.orders.message import MessageInvalid, decode, encode
 from sluice.orders.model import OrderTerms
 
 from .accepted import kept_seconds
-from .line import Command, Line
-from .valkey import ACCEPTED, RATE, RESERVED
+from .line import Line
+from .names import ACCEPTED, RATE, RESERVED
+from .wire import Command, LineError, NoScript
 
 SECOND = 1_000_000
 """In microseconds, as which the bucket is kept."""
@@ -113,7 +112,7 @@ class Door:
             return None
         try:
             allowed, missing, _ = self._enter([RATE.format(account=account)], [])[0]
-        except RedisError as error:
+        except LineError as error:
             logger.warning("no rate limit", exc_info=error)
             return None
         return self._allowance(allowed, missing)
@@ -135,7 +134,7 @@ class Door:
                 ACCEPTED.format(order_id=terms.id),
             )
             seen = _seen(terms, before, accepted)
-        except (RedisError, MessageInvalid) as error:
+        except (LineError, MessageInvalid) as error:
             logger.warning("no reservation of an idempotency key", exc_info=error)
             return Entry(None, Seen.UNSURE)
         if before is None and seen is not Seen.NEW:
@@ -146,7 +145,7 @@ class Door:
         """Frees the key, if it was reserved for this very request and nobody else came for it."""
         try:
             self._line.ask(("EVAL", _GIVE_BACK, 1, _reservation(terms), encode(terms)))
-        except RedisError as error:
+        except LineError as error:
             logger.warning("reservation not given back", exc_info=error)
 
     def _enter(
@@ -157,7 +156,7 @@ class Door:
         more: list[Command] = [] if accepted is None else [("GET", accepted)]
         try:
             return self._line.ask(("EVALSHA", _ENTER_SHA, *arguments), *more)
-        except NoScriptError:
+        except NoScript:
             # The first time, or Valkey was restarted: sent in full it is kept for the next.
             return self._line.ask(("EVAL", _ENTER, *arguments), *more)
 

@@ -12,13 +12,12 @@ from enum import Enum
 from typing import Final
 from uuid import uuid4
 
-from .valkey import RELAY_CALLED, RELAY_ENDS, RELAY_LEASE, RELAY_SERVED, Valkey
+from .names import RELAY_CALLED, RELAY_ENDS, RELAY_LEASE, RELAY_SERVED
+from .renewal import LEASE_SECONDS, renewed_lately
+from .valkey import Valkey
 
-LEASE_SECONDS: Final = 5.0
 TICK_SECONDS: Final = 1.0
 """How often the lease is renewed and progress noted."""
-MISSED_SECONDS: Final = 2.5
-"""A lease that was not renewed for so long belongs to a relay that is dead, or about to be."""
 SERVED_SECONDS: Final = 24 * 3600
 
 _TAKE = """
@@ -51,11 +50,6 @@ class Held(Enum):
     TAKEN = 0
     VANISHED = -1
     """Valkey has forgotten it, and whatever else it knew."""
-
-
-def renewed_lately(left_ms: int) -> bool:
-    """Whether a lease with so much time to live (PTTL; negative: none) is being renewed."""
-    return left_ms > (LEASE_SECONDS - MISSED_SECONDS) * 1000
 
 
 class Lease:

@@ -1,35 +1,16 @@
-"""One kept connection to Valkey, for whoever has nothing else to do meanwhile.
-
-redis-py's client takes each call through its pool, its pipeline and its retries, which together
-cost several times the call itself; its connection alone does all that is wanted here.
-"""
+"""One kept connection to Valkey, for whoever has nothing else to do meanwhile."""
 
 import time
 from collections.abc import Callable
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
-from .valkey import OPTIONS
+from .wire import Broken, Command, LineError, Refused, Wire, packed
 
 SURE_SECONDS: Final = 1.0
 """A connection that answered so lately is taken to be there."""
 
-Command = tuple[str | int, ...]
-Lost = Callable[[redis.RedisError], None]
+Lost = Callable[[LineError], None]
 """Hears of commands that were refused, or of which nobody knows whether they were done."""
-
-
-class Connection(Protocol):
-    """What is used of redis-py's own."""
-
-    @property
-    def is_connected(self) -> bool: ...
-    def pack_command(self, *command: str | int) -> list[bytes]: ...
-    def send_packed_command(self, command: list[bytes], check_health: bool) -> None: ...
-    def read_response(self) -> object: ...
 
 
 class Line:
@@ -39,8 +20,7 @@ class Line:
     """
 
     def __init__(self, url: str, now: Callable[[], float] = time.monotonic) -> None:
-        pool = redis.ConnectionPool.from_url(url, **OPTIONS, retry=Retry(NoBackoff(), 0))
-        self._connection = cast("Connection", pool.make_connection())
+        self._wire = Wire(url)
         self._now = now
         self._answered_at = float("-inf")
         self._owed: tuple[int, Lost] | None = None
@@ -50,17 +30,17 @@ class Line:
         """Their answers, in one round trip.
 
         On a connection that turns out to be broken they may have been done, and are sent once more
-        by another. Raises `RedisError`, also where an answer is one.
+        by another. Raises `LineError`, also where an answer is one.
         """
-        kept = self._connection.is_connected
+        kept = self._wire.is_open
         try:
             answers = self._exchanged(commands)
-        except redis.ConnectionError:
+        except Broken:
             if not kept:
                 raise
             answers = self._exchanged(commands)
         for answer in answers:
-            if isinstance(answer, redis.ResponseError):
+            if isinstance(answer, Refused):
                 raise answer
         return answers
 
@@ -77,7 +57,7 @@ class Line:
             else:
                 self._send(commands)
                 self._owed = len(commands), lost
-        except redis.RedisError as error:
+        except LineError as error:
             lost(error)
 
     def _exchanged(self, commands: tuple[Command, ...]) -> list[Any]:
@@ -85,10 +65,9 @@ class Line:
         return self._answers(len(commands))
 
     def _send(self, commands: tuple[Command, ...]) -> None:
-        pack = self._connection.pack_command
-        packed = b"".join([part for command in commands for part in pack(*command)])
+        sent = b"".join(map(packed, commands))
         self._settle()
-        self._connection.send_packed_command([packed], check_health=False)
+        self._wire.send(sent)
 
     def _settle(self) -> None:
         """Takes the answers that are owed, so that they are not taken for others'."""
@@ -97,25 +76,17 @@ class Line:
         (number, lost), self._owed = self._owed, None
         try:
             for answer in self._answers(number):
-                if isinstance(answer, redis.ResponseError):
+                if isinstance(answer, Refused):
                     lost(answer)
-        except redis.ConnectionError as error:
+        except Broken as error:
             # What is sent next goes by a new connection.
             lost(error)
-        except redis.RedisError as error:
+        except LineError as error:
             lost(error)
             raise
 
     def _answers(self, number: int) -> list[Any]:
-        """To each command an answer, which may be Valkey's error.
-
-        Where this raises redis-py has closed the connection, so that nothing comes by it any more.
-        """
-        answers: list[Any] = []
-        for _ in range(number):
-            try:
-                answers.append(self._connection.read_response())
-            except redis.ResponseError as error:
-                answers.append(error)
+        """To each command an answer, which may be Valkey's error."""
+        answers = self._wire.answers(number)
         self._answered_at = self._now()
         return answers

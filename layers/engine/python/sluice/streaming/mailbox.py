@@ -15,12 +15,13 @@ from redis.exceptions import RedisError
 from .clients import Clients
 from .cursor import BEGINNING, Cursor
 from .lease import Lease
+from .letters import MAIL_SECONDS, Closed, Connection, Letter, Opened, Said, sealed
+from .names import RELAY_MAIL
 from .obey import Commands
-from .registry import MAIL_SECONDS, Closed, Connection, Letter, Opened, Registry, Said, sealed
+from .registry import Registry
 from .replay import Replays
 from .sender import Sender
 from .tasks import ended
-from .valkey import RELAY_MAIL
 
 LETTERS: Final = 100
 """Opened at a time."""

@@ -22,10 +22,11 @@ from .frames import (
     unsubscribed_frame,
 )
 from .history import History
+from .names import ACCEPTED
 from .owed import Paid
 from .replay import patiently
 from .sender import Sender
-from .valkey import ACCEPTED, Valkey
+from .valkey import Valkey
 
 
 class Commands:

@@ -9,7 +9,8 @@ from sluice.observability import logger
 from sluice.orders.model import OrderEvent
 
 from .frames import order_frame
-from .valkey import ORDER_EVENTS, WAITING, Valkey
+from .names import ORDER_EVENTS, WAITING
+from .valkey import Valkey
 
 
 class Publisher(Protocol):

@@ -29,16 +29,19 @@ from .clients import OVERLAP, Clients
 from .cursor import BEGINNING, snapshot_at
 from .feed import Feed
 from .history import History
-from .lease import LEASE_SECONDS, TICK_SECONDS, Held, Lease
+from .lease import TICK_SECONDS, Held, Lease
+from .letters import Connection
 from .mailbox import Mailbox
+from .names import ORDER_EVENTS, RELAY_CALL
 from .obey import Commands
 from .poster import Poster
 from .progress import Progress, Served, served_of
-from .registry import Connection, Registry
+from .registry import Registry
+from .renewal import LEASE_SECONDS
 from .replay import Replays
 from .sender import QUEUE_LIMIT, Sender, unnoted
 from .tasks import first
-from .valkey import ORDER_EVENTS, RELAY_CALL, Valkey
+from .valkey import Valkey
 
 POLL_SECONDS: Final = 0.2
 SUBSCRIBE_SECONDS: Final = 2.0

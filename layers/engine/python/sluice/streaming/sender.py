@@ -12,9 +12,9 @@ from sluice.observability import logger
 
 from .cursor import Cursor
 from .frames import Frame, resync_frame, with_cursor
+from .letters import Connection, Wishes
 from .owed import Owed
 from .poster import Posted, Poster, PostFailed
-from .registry import Connection, Wishes
 
 OPENING = timedelta(seconds=10)
 """`$connect` is answered before the socket is open: so young, 410 means not yet."""
