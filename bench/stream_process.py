@@ -1,7 +1,10 @@
 """A relay in a process of its own, or a bare HTTP client in its place."""
 
 import asyncio
+import json
 import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -23,23 +26,27 @@ from sluice.streaming.relay import Relay
 from sluice.streaming.valkey import connect
 
 from .peer import Answer, serve
+from .stream_sink import HANGING
 
 ACCOUNT = "bench"
 REGION = "us-east-1"
 LIFE_SECONDS = 60
 POLL = 0.01
+PACE = 0.1
 
 
 class CountingPoster(ApiGatewayPoster):
-    """Knows when so many frames were posted."""
+    """Knows when so many frames were posted, and when each was."""
 
     def __init__(self, endpoint: str, region: str, wanted: int) -> None:
         super().__init__(endpoint, region)
         self._left = wanted
         self.done = asyncio.Event()
+        self.posted: list[tuple[str, float]] = []
 
     async def post(self, connection_id: str, frame: Frame) -> Posted:
         posted = await super().post(connection_id, frame)
+        self.posted.append((frame, time.perf_counter()))
         self._left -= 1
         if not self._left:
             self.done.set()
@@ -56,32 +63,63 @@ def bare(clients: int, events: int, endpoint: str) -> Answer:
     return asyncio.run(_bare(clients, events, endpoint))
 
 
-async def _relay(
-    clients: int, events: int, endpoint: str, database_url: str, valkey_url: str
+def beside(
+    clients: int, events: int, endpoint: str, database: str, valkey: str, *, hanging: bool
 ) -> Answer:
+    """Publishes events at a steady pace; how long each was on its way, and to how many it came.
+
+    With one client more, where one is `hanging`, that never answers: its posts are not counted.
+    """
+    return asyncio.run(_beside(clients, events, endpoint, database, valkey, hanging))
+
+
+async def _relay(clients: int, events: int, endpoint: str, database: str, valkey: str) -> Answer:
+    poster = CountingPoster(endpoint, REGION, clients * events)
+    async with _serving(_ids(clients), poster, database, valkey) as publisher:
+        told = _events(events)
+        cpu, began = time.process_time(), time.perf_counter()
+        await publisher.publish(told)
+        await poster.done.wait()
+        return _taken(cpu, began)
+
+
+async def _beside(
+    clients: int, events: int, endpoint: str, database: str, valkey: str, hanging: bool
+) -> Answer:
+    poster = CountingPoster(endpoint, REGION, clients * events)
+    ids = [*([HANGING] if hanging else []), *_ids(clients)]
+    published = {}
+    async with _serving(ids, poster, database, valkey) as publisher:
+        for event in _events(events):
+            published[str(event.order_id)] = time.perf_counter()
+            await publisher.publish([event])
+            await asyncio.sleep(PACE)
+        await poster.done.wait()
+    took = sorted(at - published[json.loads(frame)["orderId"]] for frame, at in poster.posted)
+    return {"p99": took[len(took) * 99 // 100] * 1000}
+
+
+@asynccontextmanager
+async def _serving(
+    ids: Sequence[str], poster: CountingPoster, database_url: str, valkey_url: str
+) -> AsyncIterator[ValkeyPublisher]:
+    """A relay that serves these connections."""
     valkey, listener = connect(valkey_url), connect(valkey_url, retries=0)
     await valkey.flushall()
     registry, arrivals = Registry(valkey), Arrivals(Line(valkey_url))
-    for id_ in _ids(clients):
+    for id_ in ids:
         arrivals.opened(Connection(id_, ACCOUNT, datetime.now(UTC)))
     database = Database(database_url)
-    poster = CountingPoster(endpoint, REGION, clients * events)
     history = OneAtATime(PostgresStore(database))
     serving = asyncio.create_task(Relay(valkey, listener, history, poster).run(LIFE_SECONDS))
     async for attempt in AsyncRetrying(stop=stop_after_delay(LIFE_SECONDS), wait=wait_fixed(POLL)):
         with attempt:
             if await registry.unserved():
                 raise RuntimeError("no relay serves")
-    told = _events(events)
-    publisher = ValkeyPublisher(valkey)
-    cpu, began = time.process_time(), time.perf_counter()
-    await publisher.publish(told)
-    await poster.done.wait()
-    answer = _taken(cpu, began)
+    yield ValkeyPublisher(valkey)
     serving.cancel()
     await asyncio.wait([serving])
     await asyncio.gather(database.close(), poster.close(), valkey.aclose(), listener.aclose())
-    return answer
 
 
 async def _bare(clients: int, events: int, endpoint: str) -> Answer:
@@ -113,4 +151,4 @@ def _taken(cpu: float, began: float) -> Answer:
 
 
 if __name__ == "__main__":
-    serve({"relay": relay, "bare": bare})
+    serve({"relay": relay, "bare": bare, "beside": beside})
