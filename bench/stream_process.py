@@ -33,6 +33,7 @@ REGION = "us-east-1"
 LIFE_SECONDS = 60
 POLL = 0.01
 PACE = 0.1
+WARM_EVENTS = 5
 
 
 class CountingPoster(ApiGatewayPoster):
@@ -95,7 +96,9 @@ async def _beside(
             await publisher.publish([event])
             await asyncio.sleep(PACE)
         await poster.done.wait()
-    took = sorted(at - published[json.loads(frame)["orderId"]] for frame, at in poster.posted)
+    # With the first ones each client's connection to the sink was set up.
+    warm = poster.posted[WARM_EVENTS * clients :]
+    took = sorted(at - published[json.loads(frame)["orderId"]] for frame, at in warm)
     return {"p99": took[len(took) * 99 // 100] * 1000}
 
 
