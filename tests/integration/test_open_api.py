@@ -58,7 +58,12 @@ def test_an_open_api_is_refused_on_aws(
 def test_everything_else_is_not(
     cloudformation: CloudFormationClient, environment: str, auth: str
 ) -> None:
-    change(cloudformation, Environment=environment, Auth=auth)
+    change(cloudformation, Environment=environment, Auth=auth, SolanaRpcUrl="https://rpc.example")
+
+
+def test_prices_from_nowhere_are_refused_on_aws(cloudformation: CloudFormationClient) -> None:
+    with pytest.raises(ClientError, match="SolanaRpcUrl is needed"):
+        change(cloudformation, Environment="prod")
 
 
 @pytest.mark.parametrize("issuer", ["http://issuer.example", "issuer.example", "http://127.0.0.1"])
