@@ -1,0 +1,51 @@
+"""The lease of a shard, over a real Valkey: what a relay may do once it is not sure of it."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+from redis.exceptions import RedisError
+
+from sluice.streaming.clients import Clients
+from sluice.streaming.lease import Lease
+from sluice.streaming.letters import Connection
+from sluice.streaming.names import CONNECTIONS
+from sluice.streaming.renewal import LEASE_SECONDS
+from sluice.streaming.sender import unnoted
+from sluice.streaming.valkey import Valkey
+from tests.fakes import FakePoster
+
+from .relaying import LEASE
+
+pytestmark = pytest.mark.integration
+
+FAR = 4_000_000_000.0
+
+
+async def test_a_lease_is_sure_from_when_it_was_asked_for_not_from_when_it_was_answered(
+    client: Valkey,
+) -> None:
+    moments = [0.0]
+    lease = Lease(client, 0, lambda: moments.pop(0) if len(moments) > 1 else moments[0])
+    # The answer took so long that by Valkey's clock it may be over.
+    moments[:] = [0.0, LEASE_SECONDS + 1]
+    assert await lease.take(FAR)
+
+    certain = asyncio.create_task(lease.certain())
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not certain.done()
+    certain.cancel()
+
+
+async def test_who_lost_the_lease_registers_nobody_and_is_told(client: Valkey) -> None:
+    lease = Lease(client, 0)
+    assert await lease.take(FAR)
+    clients = Clients(FakePoster(), lease, 10, unnoted)
+    clients.open(Connection("a1", "alice", datetime.now(UTC)), 1)
+    await client.set(LEASE, "of another", px=60_000)
+
+    with pytest.raises(RedisError):
+        await clients.register()
+    assert not await client.exists(CONNECTIONS)
+    await clients.forget_all()
