@@ -82,11 +82,16 @@ async def test_the_mail_is_looked_at_though_nothing_is_heard_any_more(
         CountingProxy(valkey_server) as proxy,
         running(valkey_server, history, poster, listening=proxy.url),
     ):
-        await leased(client)
+        await happen(client, history, events())
+        await until(received(poster, "a1", 4))
         proxy.stall()
         assert await registry.seen(connection("a1"), '{"action": "subscribe"}')
-        await until(received(poster, "a1", 1))
-        assert not await client.exists(RELAY_MAIL.format(shard=0))
+        await until(received(poster, "a1", 5))
+
+        async def all_opened() -> bool:
+            return not await client.exists(RELAY_MAIL.format(shard=0))
+
+        await until(all_opened)
 
 
 async def test_a_subscription_that_brings_nothing_any_more_is_made_anew(
