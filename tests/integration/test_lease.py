@@ -9,13 +9,16 @@ from redis.exceptions import RedisError
 from sluice.streaming.clients import Clients
 from sluice.streaming.lease import Lease
 from sluice.streaming.letters import Connection
+from sluice.streaming.mailbox import Mailbox
 from sluice.streaming.names import CONNECTIONS
+from sluice.streaming.obey import Commands
 from sluice.streaming.renewal import LEASE_SECONDS
-from sluice.streaming.sender import unnoted
+from sluice.streaming.replay import Replays
+from sluice.streaming.sender import Sender, unnoted
 from sluice.streaming.valkey import Valkey
-from tests.fakes import FakePoster
+from tests.fakes import FakeHistory, FakePoster
 
-from .relaying import LEASE
+from .relaying import LEASE, Arriving, connection
 
 pytestmark = pytest.mark.integration
 
@@ -48,4 +51,25 @@ async def test_who_lost_the_lease_registers_nobody_and_is_told(client: Valkey) -
     with pytest.raises(RedisError):
         await clients.register()
     assert not await client.exists(CONNECTIONS)
+    await clients.forget_all()
+
+
+async def test_who_lost_the_lease_leaves_the_mail_to_whoever_has_it(client: Valkey) -> None:
+    lease, history = Lease(client, 0), FakeHistory()
+    clients = Clients(FakePoster(), lease, 10, unnoted)
+    registry = Arriving(client)
+    await registry.opened(connection("a1"))
+    await client.set(LEASE, "of another", px=60_000)
+
+    async def survives(sender: Sender) -> None:
+        raise AssertionError("nothing was said")
+
+    async def noted() -> None:
+        raise AssertionError("nobody was forgotten")
+
+    replays = Replays(history, noted)
+    commands = Commands(client, history, survives, replays.begin)
+    with pytest.raises(RedisError):
+        await Mailbox(registry, lease, 0, clients, commands, replays).take(1)
+    assert len(await registry.mail(0, 10)) == 1
     await clients.forget_all()

@@ -9,7 +9,7 @@ import pytest
 
 from sluice.orders.model import OrderEvent
 from sluice.streaming import relay as relays
-from sluice.streaming.letters import LONGEST
+from sluice.streaming.letters import LONGEST, record_of
 from sluice.streaming.names import CONNECTIONS
 from sluice.streaming.publish import ValkeyPublisher
 from sluice.streaming.valkey import Valkey, connect
@@ -318,6 +318,21 @@ async def test_a_relay_with_nobody_to_serve_leaves(
             assert await task == "nobody listens"
 
     assert not await client.exists(LEASE)
+
+
+async def test_a_client_that_came_after_the_last_look_of_a_relay_that_leaves_is_served(
+    client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
+) -> None:
+    registry = Arriving(client)
+    await registry.opened(connection("a1"))
+    async with running(valkey_server, history, poster, idle_seconds=0.3):
+        await leased(client)
+        late = connection("a2")
+        # It found the lease held, so it called nobody; what it wrote to the mail came too late.
+        await client.hset(CONNECTIONS, late.id, record_of(late))
+        await registry.closed("a1")
+        history.write(events())
+        await until(received(poster, "a2", 4))
 
 
 async def test_of_many_that_come_while_no_relay_serves_one_is_to_start_it(client: Valkey) -> None:
