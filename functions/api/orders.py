@@ -8,30 +8,26 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import FastAPI, Query
 from fastapi.responses import JSONResponse
 
 from sluice.orders.model import OrderTerms
 
 from .account import Reader
-from .documented import Documented, OrderId, errors
+from .documented import OrderId, errors
 from .errors import FieldFault, no_order, not_valid
 from .services import Services
 from .views import OrdersView, OrderView, Success, TimelineView, answer
 from .wishes import OrdersQuery
 
 
-def install(app: Documented, services: Callable[[], Services]) -> None:
+def install(app: FastAPI, services: Callable[[], Services]) -> None:
     """Adds the routes; `services` gives the process's services when a request needs them."""
 
     @app.get(
         "/api/orders",
-        **app.about(
-            lambda: {
-                "response_model": Success[OrdersView],
-                "responses": errors(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
-            }
-        ),
+        response_model=Success[OrdersView],
+        responses=errors(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
         summary="Orders, newest first",
     )
     async def orders(account: Reader, query: Annotated[OrdersQuery, Query()]) -> JSONResponse:
@@ -48,13 +44,9 @@ def install(app: Documented, services: Callable[[], Services]) -> None:
 
     @app.get(
         "/api/orders/{id}",
-        **app.about(
-            lambda: {
-                "response_model": Success[OrderView],
-                "responses": errors(
-                    HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
-                ),
-            }
+        response_model=Success[OrderView],
+        responses=errors(
+            HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
         ),
         summary="One order with its fills",
     )
@@ -66,13 +58,9 @@ def install(app: Documented, services: Callable[[], Services]) -> None:
 
     @app.get(
         "/api/orders/{id}/events",
-        **app.about(
-            lambda: {
-                "response_model": Success[TimelineView],
-                "responses": errors(
-                    HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
-                ),
-            }
+        response_model=Success[TimelineView],
+        responses=errors(
+            HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
         ),
         summary="The order's timeline, and every venue's quote",
     )

@@ -16,8 +16,7 @@ from sluice.orders.model import OrderStatus
 class View(BaseModel):
     """Base of what is sent."""
 
-    # Most processes build few of them.
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, defer_build=True)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
 Data = TypeVar("Data")

@@ -73,7 +73,7 @@ class _Environment:
     """Base of what `load` makes."""
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class _WithDatabase(_Environment):
     DATABASE_URL: Text
     DATABASE_LOGIN: str = ""
@@ -86,7 +86,7 @@ class _WithDatabase(_Environment):
         return _revealed(self.DATABASE_URL, self.DATABASE_LOGIN, fresh=fresh)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class _WithValkey(_Environment):
     VALKEY_URL: Text
     VALKEY_LOGIN: str = ""
@@ -96,7 +96,7 @@ class _WithValkey(_Environment):
         return _revealed(self.VALKEY_URL, self.VALKEY_LOGIN)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class _WithRpc(_Environment):
     SOLANA_RPC_URL: Text
 
@@ -105,7 +105,7 @@ class _WithRpc(_Environment):
         return _revealed(self.SOLANA_RPC_URL)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class ApiConfig(_WithDatabase, _WithValkey, _WithRpc):
     """`functions/api`."""
 
@@ -130,7 +130,7 @@ class ApiConfig(_WithDatabase, _WithValkey, _WithRpc):
         return os.environ.get("_X_AMZN_TRACE_ID") if self.TRACING else None
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class WorkerConfig(_WithDatabase, _WithValkey, _WithRpc):
     """`functions/worker`; the rest of what the engine needs."""
 
@@ -144,7 +144,7 @@ class WorkerConfig(_WithDatabase, _WithValkey, _WithRpc):
     """What one more pool in a route costs its owner: about a signature and its priority fee."""
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class SweeperConfig(_WithDatabase, _WithValkey):
     """`functions/sweeper`."""
 
@@ -152,7 +152,7 @@ class SweeperConfig(_WithDatabase, _WithValkey):
     RELAY_SHARDS: Shards = 1
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class ConnectionsConfig(_WithValkey):
     """`functions/stream/connections.py`."""
 
@@ -163,7 +163,7 @@ class ConnectionsConfig(_WithValkey):
     RELAY_SHARDS: Shards = 1
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class RelayConfig(_WithDatabase, _WithValkey):
     """`functions/stream/relay.py`."""
 
@@ -175,7 +175,7 @@ class RelayConfig(_WithDatabase, _WithValkey):
     """After which another takes over, if the function's timeout does not come first."""
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class AuthorizerConfig(_Environment):
     """`functions/authorizer`."""
 
@@ -187,17 +187,17 @@ class AuthorizerConfig(_Environment):
     """The account of everyone where nobody is asked who they are; empty everywhere else."""
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class KeysConfig(_WithDatabase):
     """What the authorizer needs beside, once an API key is presented: the secret is not free."""
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class MigrationsConfig(_WithDatabase):
     """`functions/migrations`."""
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class SqsConfig(_Environment):
     """Where SQS is, by the variables of every AWS SDK."""
 
@@ -206,7 +206,7 @@ class SqsConfig(_Environment):
     AWS_ENDPOINT_URL_SQS: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class CredentialsConfig(_Environment):
     """Whom to sign for, likewise; what is empty is to be found elsewhere."""
 

@@ -29,8 +29,7 @@ class MessageInvalid(Exception):
 class OrderMessage(BaseModel):
     """The wire form of `OrderTerms`; amounts stay integers."""
 
-    # Whoever only sends orders never builds it.
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: UUID
     account: str = Field(min_length=1, max_length=128)
