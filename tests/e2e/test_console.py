@@ -201,6 +201,8 @@ async def test_what_happened_while_the_network_was_gone_is_seen_after(
     console: Page, stack: Stack, http: aiohttp.ClientSession, complaints: Complaints
 ) -> None:
     complaints.expect("ERR_INTERNET_DISCONNECTED")
+    # Of one that was just being opened when the network came back.
+    complaints.expect("closed before the connection is established")
     before = await placed(console)
     await confirmed(console, before)
 
