@@ -165,6 +165,14 @@ def test_a_command_keeps_what_was_registered_before(gateway: Gateway, valkey: Re
     assert valkey.hget(CONNECTIONS, "c=1") == "what the relay has written"
 
 
+@pytest.mark.usefixtures("gateway")
+def test_what_the_relay_wrote_of_a_connection_outlives_that_it_is_let_in(valkey: Redis) -> None:
+    valkey.hset(CONNECTIONS, "c=1", "what the relay has written")
+    connections.handler(event("$connect"), Context())
+
+    assert valkey.hget(CONNECTIONS, "c=1") == "what the relay has written"
+
+
 def test_too_many_commands_are_refused_for_a_while(gateway: Gateway) -> None:
     for _ in range(COMMANDS_BURST + 10):
         connections.handler(event("$default", '{"action": "ping"}'), Context())

@@ -254,6 +254,20 @@ async def test_anothers_or_no_order_is_not_found(alice: Client, whose: str) -> N
     assert [frame["type"] for frame in await alice.got(2)] == ["error", "order"]
 
 
+async def test_what_is_refused_leaves_the_wishes_as_they_were(alice: Client) -> None:
+    order = events()
+    id_ = str(order[0].order_id)
+    await alice.answered("unsubscribe", orderId=id_)
+    answer = await alice.answered("subscribe", orderId=id_)
+    assert answer["code"] == "NOT_FOUND"
+
+    # Of the order that it left out nothing comes, though it asked for it in vain.
+    await alice.happen(order)
+    other = events(1)
+    await alice.happen(other)
+    assert (await alice.got(3))[2]["orderId"] == str(other[0].order_id)
+
+
 async def test_an_order_that_waits_in_the_queue_can_be_subscribed_to(alice: Client) -> None:
     terms = buy()
     await alice.valkey.set(ACCEPTED.format(order_id=terms.id), encode(terms))
