@@ -2,13 +2,19 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from sluice.errors import FailReason
+from sluice.orders.migrate import MIGRATIONS
 from sluice.orders.model import OrderTerms
-from sluice.orders.port import Page, Past, Place
+from sluice.orders.port import Page, Past
+from sluice.orders.rows import packed_terms
+from sluice.orders.statements import FOLLOWED
 from sluice.orders.store import PostgresStore
 from sluice.streaming.cursor import BEGINNING, known, settled, snapshot_at
 from tests.builders import NOON, buy, failed, seqs
@@ -73,26 +79,109 @@ async def test_what_commits_late_is_not_skipped_and_nothing_comes_twice(
     assert set(told(resumed)) == {(late.id, 3), (early.id, 1), (early.id, 2)}
 
 
+def test_events_from_before_there_were_accounts_are_their_orders_accounts(
+    postgres_server: str,
+) -> None:
+    before: list[str] = []
+    after: list[str] = []
+    for path in sorted(MIGRATIONS.glob("*.sql")):
+        (after if path.name >= "0005" else before).append(path.read_text())
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE before_accounts")
+    with psycopg.connect(make_conninfo(postgres_server, dbname="before_accounts")) as connection:
+        for text in before:
+            connection.execute(text.encode())
+        connection.execute(
+            "SELECT accept_orders(%s)", [packed_terms([buy(), buy(), buy(account="bob")])]
+        )
+        connection.commit()
+        for text in after:
+            connection.execute(text.encode())
+        accounts = connection.execute("SELECT account FROM order_events ORDER BY 1").fetchall()
+        with pytest.raises(psycopg.errors.RestrictViolation):
+            connection.execute("UPDATE order_events SET account = 'carol'")
+
+    assert accounts == [("alice",), ("alice",), ("bob",)]
+
+
+async def pages(store: PostgresStore, accounts: list[str], limit: int) -> list[Page]:
+    """All that there is, from the beginning on."""
+    until = await store.snapshot()
+    read = [await store.followed(START, until, accounts, None, limit)]
+    while (behind := read[-1].behind) is not None:
+        read.append(await store.followed(START, until, accounts, behind, limit))
+    return read
+
+
 async def test_pages_hold_all_in_order_whoever_else_has_events_between(
     store: PostgresStore,
 ) -> None:
     mine = [buy() for _ in range(5)]
     for one in mine:
         await claim(store, one, buy(account="bob"), buy(account="bob"))
-    until = await store.snapshot()
 
-    seen: list[tuple[object, int]] = []
-    behind: Place | None = None
-    pages = 0
-    while True:
-        page = await store.followed(START, until, ["alice"], behind, 4)
-        seen += told(page)
-        pages += 1
-        if (behind := page.behind) is None:
-            break
+    read = await pages(store, ["alice", "carol"], 4)
 
-    assert seen == [(one.id, seq) for one in mine for seq in (1, 2)]
-    assert pages > 5
+    assert [one for page in read for one in told(page)] == [
+        (one.id, seq) for one in mine for seq in (1, 2)
+    ]
+    assert len(read) > 5
+
+
+async def test_what_one_account_missed_is_read_past_everybody_elses(store: PostgresStore) -> None:
+    mine = [buy() for _ in range(5)]
+    for one in mine:
+        await claim(store, *(buy(account="bob") for _ in range(20)), one)
+
+    read = await pages(store, ["alice"], 4)
+
+    assert [one for page in read for one in told(page)] == [
+        (one.id, seq) for one in mine for seq in (1, 2)
+    ]
+    assert [len(page.written) for page in read] == [4, 4, 2]
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+async def test_from_the_beginning_postgres_looks_at_no_event_of_others(
+    store: PostgresStore, other: psycopg.Connection, analyzed: bool
+) -> None:
+    await claim(store, *(buy(account="bob") for _ in range(2000)))
+    await claim(store, *(buy() for _ in range(5)))
+    await claim(store, *(buy(account="bob") for _ in range(2000)))
+    if analyzed:
+        other.execute("ANALYZE order_events")
+    given = {"account": "alice", "since": START, "until": await store.snapshot(), "limit": 100}
+    given |= {"xid": "0", "order_id": UUID(int=0), "seq": 0}
+
+    row = other.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {FOLLOWED}", given).fetchone()
+
+    assert row
+    assert looked_at(row[0][0]["Plan"]) == 10
+
+
+def looked_at(plan: dict[str, Any]) -> int:
+    """How many rows of the table a plan has fetched, those that it had no use for, too."""
+    own = 0
+    if plan.get("Relation Name") == "order_events":
+        own = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+    return int(own) + sum(looked_at(part) for part in plan.get("Plans", []))
+
+
+async def test_an_event_is_its_orders_accounts_whoever_wrote_it(
+    store: PostgresStore, postgres_url: str
+) -> None:
+    order, theirs = buy(), buy(account="bob")
+    await claim(store, order, theirs)
+    # As the release before does, that knows of no account of an event.
+    with psycopg.connect(postgres_url, autocommit=True) as release_before:
+        release_before.execute(
+            "INSERT INTO order_events (order_id, seq, status, at) VALUES (%s, 3, 'FAILED', now())",
+            [order.id],
+        )
+
+    page = await store.followed(START, await store.snapshot(), ["alice"], None, 100)
+
+    assert told(page) == [(order.id, 1), (order.id, 2), (order.id, 3)]
 
 
 async def test_a_cursor_of_the_future_is_not_known(store: PostgresStore) -> None:
@@ -125,8 +214,8 @@ async def test_the_last_transaction_before_a_moment_is_the_largest_number_not_th
     hour = timedelta(hours=1)
     for age, xid in ((3 * hour, "99"), (2 * hour, "100"), (0 * hour, "101")):
         other.execute(
-            """INSERT INTO order_events (order_id, seq, status, at, recorded_at, xid)
-               VALUES (gen_random_uuid(), 1, 'PENDING', now(), now() - %s, %s)""",
+            """INSERT INTO order_events (order_id, account, seq, status, at, recorded_at, xid)
+               VALUES (gen_random_uuid(), 'alice', 1, 'PENDING', now(), now() - %s, %s)""",
             [age, xid],
         )
     other.commit()

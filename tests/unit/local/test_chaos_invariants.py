@@ -30,12 +30,12 @@ BREAKS = {
         DELETE FROM order_events WHERE seq = 4""",
     "one end": """
         UPDATE orders SET status = 'FAILED', seq = 5, reason = 'NO_ROUTE'; DELETE FROM fills;
-        INSERT INTO order_events (order_id, seq, status, at)
-        SELECT id, 5, 'FAILED', now() FROM orders""",
+        INSERT INTO order_events (order_id, account, seq, status, at)
+        SELECT id, account, 5, 'FAILED', now() FROM orders""",
     "the end is last": """
         UPDATE orders SET status = 'SUBMITTED', seq = 5; DELETE FROM fills;
-        INSERT INTO order_events (order_id, seq, status, at)
-        SELECT id, 5, 'SUBMITTED', now() FROM orders""",
+        INSERT INTO order_events (order_id, account, seq, status, at)
+        SELECT id, account, 5, 'SUBMITTED', now() FROM orders""",
     "status is the last event's": """
         UPDATE orders SET status = 'FAILED', reason = 'NO_ROUTE'; DELETE FROM fills""",
     "seq has no gap": "UPDATE orders SET seq = 6; UPDATE order_events SET seq = 6 WHERE seq = 4",
@@ -105,8 +105,8 @@ def confirmed(connection: psycopg.Connection) -> UUID:
         values,
     )
     connection.execute(
-        """INSERT INTO order_events (order_id, seq, status, at)
-           SELECT %(id)s, seq, status, %(at)s
+        """INSERT INTO order_events (order_id, account, seq, status, at)
+           SELECT %(id)s, 'alice', seq, status, %(at)s
            FROM unnest('{PENDING,ROUTING,SUBMITTED,CONFIRMED}'::order_status[])
                WITH ORDINALITY AS way (status, seq)""",
         values,

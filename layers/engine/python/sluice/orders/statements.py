@@ -25,9 +25,7 @@ SELECT record_orders(%(steps)s, %(later)s, %(quotes)s, %(fills)s, %(ids)s) AS or
 ORDERS_OF = "SELECT * FROM orders WHERE id = ANY(%(ids)s) ORDER BY id"
 
 EVENTS_OF = """
-SELECT e.*, o.account
-FROM order_events e JOIN orders o ON o.id = e.order_id
-WHERE e.order_id = ANY(%(ids)s) ORDER BY e.order_id, e.seq
+SELECT * FROM order_events WHERE order_id = ANY(%(ids)s) ORDER BY order_id, seq
 """
 
 CANCEL = """
@@ -91,23 +89,34 @@ ORDER BY accepted_at DESC, id DESC LIMIT %(limit)s
 
 COUNT = f"SELECT count(*) AS total {WISHED}"
 
-FOLLOWED = """
-WITH looked_at AS (
-    SELECT * FROM order_events
-    WHERE xid >= pg_snapshot_xmin(%(since)s) AND NOT pg_visible_in_snapshot(xid, %(since)s)
+_COMMITTED_BETWEEN = """
+    xid >= pg_snapshot_xmin(%(since)s) AND NOT pg_visible_in_snapshot(xid, %(since)s)
       AND xid < pg_snapshot_xmax(%(until)s) AND pg_visible_in_snapshot(xid, %(until)s)
       AND xid >= %(xid)s AND (xid, order_id, seq) > (%(xid)s, %(order_id)s, %(seq)s)
+"""
+
+FOLLOWED = f"""
+SELECT *, true AS wanted, count(*) OVER () AS looked_at FROM (
+    SELECT * FROM order_events WHERE account = %(account)s AND {_COMMITTED_BETWEEN}
+    ORDER BY xid, order_id, seq LIMIT %(limit)s
+) AS own ORDER BY xid, order_id, seq
+"""
+"""So many events of one account, through its own index."""
+
+FOLLOWED_BY_MANY = f"""
+WITH looked_at AS (
+    SELECT * FROM order_events WHERE {_COMMITTED_BETWEEN}
     ORDER BY xid, order_id, seq LIMIT %(limit)s
 ), last AS (
     SELECT order_id, seq FROM looked_at ORDER BY xid DESC, order_id DESC, seq DESC LIMIT 1
 )
-SELECT e.*, o.account, o.account = ANY(%(accounts)s) AS wanted,
+SELECT e.*, account = ANY(%(accounts)s) AS wanted,
        (SELECT count(*) FROM looked_at) AS looked_at
-FROM looked_at e JOIN orders o ON o.id = e.order_id
-WHERE o.account = ANY(%(accounts)s) OR (e.order_id, e.seq) = (SELECT order_id, seq FROM last)
-ORDER BY e.xid, e.order_id, e.seq
+FROM looked_at e
+WHERE account = ANY(%(accounts)s) OR (order_id, seq) = (SELECT order_id, seq FROM last)
+ORDER BY xid, order_id, seq
 """
-"""So many events at a time of whomever, so that a page of an account among many costs no more.
+"""So many events at a time of whomever, so that a page of some accounts among many costs no more.
 
 The last is there even if nobody asked for it: the next page begins behind it.
 """
@@ -120,7 +129,7 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS settled,
 """
 
 EVENTS_OF_ONE = """
-SELECT e.*, o.account, o.status AS order_status
+SELECT e.*, o.status AS order_status
 FROM orders o LEFT JOIN order_events e ON e.order_id = o.id AND e.seq > %(seq)s
 WHERE o.id = %(id)s AND o.account = %(account)s ORDER BY e.seq
 """

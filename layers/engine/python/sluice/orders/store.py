@@ -241,14 +241,16 @@ class PostgresStore:
         """The accounts' events that were committed after `since` and by `until`, a page of them.
 
         In the order of their transactions' numbers, from behind a place on. `limit` is how many
-        events of whomever are looked at.
+        events are looked at: of one account its own, of several whosever.
         """
         xid, order_id, seq = behind or (0, UUID(int=0), 0)
-        place = {"xid": str(xid), "order_id": order_id, "seq": seq}
-        rows = await self._read(
-            sql.FOLLOWED,
-            {"since": since, "until": until, "accounts": list(accounts), "limit": limit, **place},
-        )
+        given: dict[str, object] = {"since": since, "until": until, "limit": limit}
+        given |= {"xid": str(xid), "order_id": order_id, "seq": seq}
+        match list(accounts):
+            case [account]:
+                rows = await self._read(sql.FOLLOWED, given | {"account": account})
+            case several:
+                rows = await self._read(sql.FOLLOWED_BY_MANY, given | {"accounts": several})
         written = [written_of(row) for row in rows]
         found = tuple(one for one, row in zip(written, rows, strict=True) if row["wanted"])
         more = bool(rows) and rows[0]["looked_at"] == limit
