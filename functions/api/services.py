@@ -47,7 +47,7 @@ class Services:
 
     @cached_property
     def line(self) -> Line:
-        return Line(self.config.valkey_url())
+        return Line(self.config.valkey_url)
 
     @cached_property
     def door(self) -> Door:
@@ -62,7 +62,7 @@ class Services:
     def publisher(self) -> "ValkeyPublisher":
         from sluice.streaming.publish import ValkeyPublisher
 
-        return ValkeyPublisher(self.valkey)
+        return ValkeyPublisher(lambda: self.valkey)
 
     @cached_property
     def presenter(self) -> Presenter:

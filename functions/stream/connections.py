@@ -20,7 +20,7 @@ Event = dict[str, Any]
 """As API Gateway sends it. Read as a dict: emulators leave out what strict models demand."""
 
 config = cache(lambda: load(ConnectionsConfig))
-line = cache(lambda: Line(config().valkey_url()))
+line = cache(lambda: Line(config().valkey_url))
 arrivals = cache(lambda: Arrivals(line(), config().RELAY_SHARDS))
 
 

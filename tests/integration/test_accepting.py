@@ -1,6 +1,7 @@
 """Accepting an order once, over a real Valkey: keys, limits, and what happens in between."""
 
 import asyncio
+import logging
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -10,12 +11,16 @@ from threading import Barrier
 from typing import cast
 from uuid import UUID
 
+import boto3
 import pytest
 from fastapi import FastAPI
+from moto import mock_aws
+from mypy_boto3_secretsmanager import SecretsManagerClient
 from redis import Redis
 
 from api.app import create_app
 from api.services import Services
+from sluice import secret
 from sluice.config import ApiConfig
 from sluice.errors import QueueUnavailable
 from sluice.orders.identity import keyed_order_id
@@ -338,6 +343,53 @@ def test_without_valkey_orders_of_keys_are_accepted_all_the_same(
     assert [answer.status for answer in answers] == [201, 201, 201]
     assert len(set(ids(queue))) == 1
     assert not any(name in answer.headers for answer in answers for name in LIMIT)
+
+
+@pytest.fixture
+def secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManagerClient]:
+    """An emulated Secrets Manager."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        secret._provider.cache_clear()
+        yield boto3.client("secretsmanager")
+    secret._provider.cache_clear()
+
+
+@pytest.mark.parametrize("key", [None, "key-1"])
+def test_where_nobody_tells_where_valkey_is_orders_are_accepted_and_it_is_asked_again_later(
+    config: ApiConfig,
+    queue: FakeQueue,
+    valkey: Redis,
+    secrets: SecretsManagerClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    key: str | None,
+) -> None:
+    # It has no value, so it cannot be read.
+    arn = secrets.create_secret(Name=f"valkey-{key}")["ARN"]
+    app = app_of(replace(config, VALKEY_URL=arn), queue)
+
+    assert [place(app, key=key).status for _ in range(2)] == [201, 201]
+    assert len(queue.sent) == 2
+    # Once: whoever needs it soon after does not wait for it again.
+    assert [one.message for one in caplog.records if one.levelno == logging.ERROR] == [
+        "secret not readable"
+    ]
+
+    secrets.put_secret_value(SecretId=arn, SecretString=config.VALKEY_URL)
+    monkeypatch.setattr(secret, "PAUSE_SECONDS", 0)
+    assert place(app, key="key-2").status == 201
+    assert valkey.zcard(WAITING) == 1
+
+
+def test_a_login_that_is_none_does_not_stop_orders_either(
+    config: ApiConfig, queue: FakeQueue, secrets: SecretsManagerClient
+) -> None:
+    arn = secrets.create_secret(Name="login", SecretString='{"username": "sluice"}')["ARN"]
+    app = app_of(replace(config, VALKEY_LOGIN=arn), queue)
+
+    assert place(app).status == 201
 
 
 def test_an_order_that_expires_travels_with_the_moment_and_shows_it(

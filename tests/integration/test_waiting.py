@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from sluice.errors import ValkeyUnavailable
+from sluice.errors import SecretUnavailable, ValkeyUnavailable
 from sluice.orders.model import OrderEvent, OrderStatus, OrderTerms
 from sluice.streaming.accepted import UNCLAIMED_FOR, AcceptedOrders
 from sluice.streaming.line import Line
@@ -141,3 +141,25 @@ async def test_without_valkey_nothing_is_due_and_reading_says_so() -> None:
     assert await waiting.due(DUE, 10) == []
     with pytest.raises(ValkeyUnavailable):
         AcceptedOrders(Line(nowhere)).find("alice", buy().id)
+
+
+async def test_whoever_is_not_told_where_valkey_is_publishes_once_it_is(
+    client: Valkey, valkey_server: str, waiting: WaitingOrders
+) -> None:
+    order = buy()
+    accept(valkey_server, order)
+    told: list[Valkey] = []
+
+    def where() -> Valkey:
+        if not told:
+            raise SecretUnavailable("Secrets Manager did not answer")
+        return told[0]
+
+    publisher = ValkeyPublisher(where)
+    begun = [OrderEvent(order.id, order.account, 1, OrderStatus.PENDING, NOON)]
+    await publisher.publish(begun)
+    assert await waiting.due(DUE, 10) == [order]
+
+    told.append(client)
+    await publisher.publish(begun)
+    assert await waiting.due(DUE, 10) == []

@@ -16,6 +16,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from sluice.errors import SecretUnavailable
 from sluice.secret import secret_text
 
 
@@ -62,8 +63,12 @@ def _revealed(reference: str, login: str = "", *, fresh: bool = False) -> str:
     url = secret_text(reference, fresh=fresh) if reference.startswith("arn:") else reference
     if not login:
         return url
-    known = json.loads(secret_text(login, fresh=fresh))
-    name, password = (quote(known[part], safe="") for part in ("username", "password"))
+    try:
+        known = json.loads(secret_text(login, fresh=fresh))
+        name, password = (quote(known[part], safe="") for part in ("username", "password"))
+    except (ValueError, TypeError, KeyError) as error:
+        # Without its words: they may be of the secret.
+        raise SecretUnavailable("a login is no username and password") from error
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=f"{name}:{password}@{parts.netloc}"))
 

@@ -367,7 +367,7 @@ def bootstrap(config: WorkerConfig) -> Engine:
         router=Router(tokens, config.LEG_COST_LAMPORTS),
         tokens=tokens,
         settlement=PaperSettlement(market),
-        publisher=ValkeyPublisher(connect(config.valkey_url())),
+        publisher=ValkeyPublisher(lambda: connect(config.valkey_url())),
         clock=SystemClock(),
         lease_seconds=config.LEASE_SECONDS,
     )

@@ -19,8 +19,11 @@ class Line:
     A server that stalls is not asked twice. Not for use from two threads at once.
     """
 
-    def __init__(self, url: str, now: Callable[[], float] = time.monotonic) -> None:
-        self._wire = Wire(url)
+    def __init__(
+        self, where: str | Callable[[], str], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`where` is Valkey's URL, or tells it whenever it is connected to."""
+        self._wire = Wire(where)
         self._now = now
         self._answered_at = float("-inf")
         self._owed: tuple[int, Lost] | None = None

@@ -6,10 +6,14 @@ redis-py's own would take more CPU for its import than all the rest of what such
 import socket
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, cast
 from urllib.parse import unquote, urlsplit
 
 import hiredis
+
+from sluice.errors import SecretUnavailable
 
 from .names import ANSWER_TIMEOUT_SECONDS, CONNECT_TIMEOUT_SECONDS
 
@@ -27,7 +31,7 @@ class LineError(Exception):
 
 
 class Broken(LineError):
-    """It was not reached, or has hung up."""
+    """It was not reached, or has hung up, or nobody tells where it is."""
 
 
 class Stalled(LineError):
@@ -42,22 +46,25 @@ class NoScript(Refused):
     """It does not know the script that it was to run."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """What a URL says of where to connect, and of what to say first."""
+
+    host: str
+    port: int
+    tls: bool
+    hello: tuple[Command, ...]
+
+
 class Wire:
     """Connects when something is sent. Whatever it raises, it has closed the connection.
 
     Of a `rediss` URL the server's certificate is checked.
     """
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._host, self._port = parts.hostname or "localhost", parts.port or PORT
-        self._tls = ssl.create_default_context() if parts.scheme == "rediss" else None
-        self._hello: list[Command] = []
-        if parts.password is not None:
-            names = (parts.username,) if parts.username else ()
-            self._hello.append(("AUTH", *map(unquote, (*names, parts.password))))
-        if parts.path.strip("/"):
-            self._hello.append(("SELECT", parts.path.strip("/")))
+    def __init__(self, where: str | Callable[[], str]) -> None:
+        """`where` is the URL, or tells it at each connecting; may raise `SecretUnavailable`."""
+        self._where = where
         self._socket: socket.socket | None = None
         self._reader = _reader()
 
@@ -82,14 +89,15 @@ class Wire:
             raise _told(error) from error
 
     def _connected(self) -> socket.socket:
-        raw = socket.create_connection((self._host, self._port), CONNECT_TIMEOUT_SECONDS)
+        server = _server(self._where if isinstance(self._where, str) else self._where())
+        raw = socket.create_connection((server.host, server.port), CONNECT_TIMEOUT_SECONDS)
         self._socket = raw
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._tls is not None:
-            self._socket = self._tls.wrap_socket(raw, server_hostname=self._host)
+        if server.tls:
+            self._socket = _certified().wrap_socket(raw, server_hostname=server.host)
         self._socket.settimeout(ANSWER_TIMEOUT_SECONDS)
         self._reader = _reader()
-        for command in self._hello:
+        for command in server.hello:
             self._socket.sendall(packed(command))
             answer = self._answer()
             if isinstance(answer, Refused):
@@ -108,6 +116,24 @@ class Wire:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+
+def _server(url: str) -> _Server:
+    parts = urlsplit(url)
+    hello: list[Command] = []
+    if parts.password is not None:
+        names = (parts.username,) if parts.username else ()
+        hello.append(("AUTH", *map(unquote, (*names, parts.password))))
+    if parts.path.strip("/"):
+        hello.append(("SELECT", parts.path.strip("/")))
+    host, port = parts.hostname or "localhost", parts.port or PORT
+    return _Server(host, port, parts.scheme == "rediss", tuple(hello))
+
+
+@cache
+def _certified() -> ssl.SSLContext:
+    # Kept: to read the world's certificates takes longer than to connect.
+    return ssl.create_default_context()
 
 
 _UNFINISHED: Final = object()
@@ -130,4 +156,4 @@ def _told(error: BaseException) -> BaseException:
     """In our words, if it is of the network."""
     if isinstance(error, TimeoutError):
         return Stalled("Valkey does not answer")
-    return Broken(str(error)) if isinstance(error, OSError) else error
+    return Broken(str(error)) if isinstance(error, OSError | SecretUnavailable) else error
