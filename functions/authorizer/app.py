@@ -78,17 +78,10 @@ def key_holders() -> KeyHolders:
     from sluice.access.stored_keys import StoredKeys
     from sluice.orders.database import Database
 
-    url = load(KeysConfig).database_url
-
-    async def holder(key_hash: bytes) -> Caller | None:
-        # A connection for the moment: there may be many processes, and each asks seldom.
-        database = Database(url)
-        try:
-            return await StoredKeys(database).holder(key_hash)
-        finally:
-            await database.close()
-
-    return KeyHolders(lambda key_hash: asyncio.run(holder(key_hash)))
+    loop = asyncio.new_event_loop()
+    # Kept, on its loop: keys that are made up cost Postgres a look each, and no connection.
+    stored = StoredKeys(Database(load(KeysConfig).database_url))
+    return KeyHolders(lambda key_hash: loop.run_until_complete(stored.holder(key_hash)))
 
 
 def _policy(event: Event, caller: Caller | None) -> dict[str, Any]:

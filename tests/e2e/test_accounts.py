@@ -24,6 +24,7 @@ from local.processes import find
 from local.settings import Settings
 from local.stack import Stack
 from local.waiting import until
+from sluice.access.keys import new_key
 from tests.tokens import Signer
 
 pytestmark = pytest.mark.e2e
@@ -92,7 +93,7 @@ async def test_who_says_what_is_not_so_is_refused(stack: Stack, token_of: TokenO
     expired = token_of("alice", seconds=-120)
     stranger = Signer.of("ES256").token()
 
-    for token in ("garbage", expired, stranger, f"slk_{'x' * 43}"):
+    for token in ("garbage", expired, stranger, f"slk_{'x' * 48}", new_key()):
         assert call(stack, "GET", "/api/orders", token) == (403, {"message": "Forbidden"})
         assert await refusal(stack, token) == 403
     assert await refusal(stack, None) == 401

@@ -19,6 +19,7 @@ from local.issuer import part as issuer_part
 from local.ports import HOST, Ports
 from sluice.access.caller import Caller, Scope, caller_of
 from sluice.access.issuer import DISCOVERY, fetched
+from sluice.access.keys import new_key
 from sluice.access.stored_keys import StoredKeys
 from sluice.errors import DatabaseUnavailable, IssuerUnavailable
 from sluice.orders.database import Database
@@ -143,7 +144,7 @@ def test_who_may_not_read_may_not_listen(key: issuer_key.Key, url: str) -> None:
     assert socket is None
 
 
-@pytest.mark.parametrize("credential", [None, "", "garbage", "slk_garbage", f"slk_{'x' * 43}"])
+@pytest.mark.parametrize("credential", [None, "", "garbage", "slk_garbage", new_key()])
 def test_what_proves_nothing_is_refused_by_both(credential: str | None) -> None:
     assert let_in(credential) == (None, None)
 
@@ -219,7 +220,36 @@ def test_where_it_cannot_be_told_nobody_is_refused_for_minutes(
     with pytest.raises(IssuerUnavailable):
         app.handler(http_event(f"Bearer {key.token(f'http://{NOWHERE}', 'alice')}"), Context())
     with pytest.raises(DatabaseUnavailable):
-        app.handler(http_event(f"Bearer slk_{'x' * 43}"), Context())
+        app.handler(http_event(f"Bearer {new_key()}"), Context())
+
+
+def test_an_invented_key_needs_no_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://postgres@{NOWHERE}/x")
+    started_anew()
+
+    assert let_in(f"slk_{'x' * 48}") == (None, None)
+
+
+def test_however_many_keys_are_unknown_they_are_looked_for_by_one_connection(
+    postgres_url: str,
+) -> None:
+    def connections() -> set[int]:
+        with psycopg.connect(postgres_url) as connection:
+            rows = connection.execute(
+                """SELECT pid FROM pg_stat_activity
+                   WHERE query LIKE '%%FROM api_keys%%' AND pid <> pg_backend_pid()"""
+            )
+            return {pid for (pid,) in rows}
+
+    credential, _ = api_key(postgres_url, Scope.READ)
+    before = connections()
+    seen = set()
+    for _ in range(5):
+        assert let_in(new_key()) == (None, None)
+        seen |= connections() - before
+
+    assert let_in(credential)[0]
+    assert len(seen) == 1
 
 
 def test_a_token_needs_no_postgres(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.templates import Deployed, Template, nested, sluice, template
+from tests.templates import ROOT, Deployed, Template, nested, sluice, template
 
 AWS: dict[str, Any] = {"SolanaRpcUrl": "https://rpc.example"}
 YOURS = {"DatabaseUrl": "postgresql://db.example/x", "ValkeyUrl": "rediss://valkey.example"}
@@ -284,3 +284,48 @@ def test_what_is_optional_is_made_when_asked_for() -> None:
         assert one.resources["ApiFunction"]["Properties"]["SnapStart"]["ApplyOn"] == snapped
         for function in one.of_type("AWS::Lambda::Function").values():
             assert function["Properties"]["TracingConfig"] == {"Mode": traced}
+
+
+BOUNDS = {
+    "ApiFunction": "ApiConcurrency",
+    "AuthorizerFunction": "AuthorizerConcurrency",
+    "RelayFunction": "RelayShards",
+    "WorkerFunction": "MaximumConcurrency",
+    # One at a time: of a deploy, and of the minute.
+    "MigrationsFunction": "migrations",
+    "SweeperFunction": "sweeper",
+}
+"""What bounds how many processes of a function hold a connection to Postgres."""
+
+
+def test_every_connection_to_postgres_is_bounded_and_counted_wherever_they_are_summed_up() -> None:
+    deployed = sluice(**AWS)
+    holders = {
+        name
+        for name, function in deployed.of_type("AWS::Lambda::Function").items()
+        if "DATABASE_URL" in function["Properties"].get("Environment", {}).get("Variables", {})
+    }
+    assert holders == BOUNDS.keys()
+
+    summed_up = template("template.yaml")["Parameters"]["MaximumConcurrency"]["Description"]
+    assert [bound for bound in BOUNDS.values() if bound not in summed_up] == []
+    operations = (ROOT / "docs/operations.md").read_text().split("### DatabaseConnections")[1]
+    for bound in set(BOUNDS.values()) & template("template.yaml")["Parameters"].keys():
+        default = template("template.yaml")["Parameters"][bound]["Default"]
+        assert f"`{bound}` ({default})" in operations
+
+
+@pytest.mark.parametrize(
+    ("function", "bound"),
+    [("ApiFunction", "ApiConcurrency"), ("AuthorizerFunction", "AuthorizerConcurrency")],
+)
+def test_what_the_gateway_calls_is_bounded_by_its_parameter_alone(
+    function: str, bound: str
+) -> None:
+    def reserved(**parameters: object) -> object:
+        properties = sluice(**(AWS | parameters)).resources[function]["Properties"]
+        return properties.get("ReservedConcurrentExecutions")
+
+    assert reserved(**{bound: 7}) == 7
+    assert reserved(**{bound: 0}) is None
+    assert reserved(**WAYS["laptop"]) is None

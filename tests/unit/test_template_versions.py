@@ -23,7 +23,7 @@ NOT_TOLD = {
     # A stack is never moved from a laptop to AWS; what is for a laptop is told afresh by `make up`.
     *("Environment", "LocalGateway", "Auth", "Account"),
     # Of the function, not of its versions.
-    "ApiConcurrency",
+    *("ApiConcurrency", "AuthorizerConcurrency"),
 }
 MOST_CHARACTERS = 256
 """Of a version's description."""
