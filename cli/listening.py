@@ -2,6 +2,7 @@
 
 import json
 from contextlib import ExitStack, suppress
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -43,8 +44,12 @@ class Listener:
             self._socket = self._open.enter_context(connection)
         except InvalidStatus as error:
             status = error.response.status_code
-            advice = "; SLUICE_TOKEN must be a token or key of this service"
-            message = f"{where.websocket} answers {status}{advice if status in NOT_LET_IN else ''}"
+            advice = ""
+            if status in NOT_LET_IN:
+                advice = "; SLUICE_TOKEN must be a token or key of this service"
+            elif status == HTTPStatus.TOO_MANY_REQUESTS:
+                advice = "; the account has as many connections as it may"
+            message = f"{where.websocket} answers {status}{advice}"
             raise Broken(message) from error
         except (OSError, WebSocketException) as error:
             why = (isinstance(error, OSError) and error.strerror) or str(error)

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.config import ConnectionsConfig, load
 from sluice.observability import logger
-from sluice.streaming.arrivals import Arrivals
+from sluice.streaming.arrivals import Arrivals, TooManyConnections
 from sluice.streaming.letters import Connection
 from sluice.streaming.line import Line
 
@@ -21,15 +22,19 @@ Event = dict[str, Any]
 
 config = cache(lambda: load(ConnectionsConfig))
 line = cache(lambda: Line(config().valkey_url))
-arrivals = cache(lambda: Arrivals(line(), config().RELAY_SHARDS))
+arrivals = cache(lambda: Arrivals(line(), config().RELAY_SHARDS, config().CONNECTIONS_PER_ACCOUNT))
 
 
 def handler(event: Event, context: LambdaContext) -> dict[str, int]:
-    """One frame or one change of a connection; 200 lets it in, any exception refuses it."""
+    """One frame or one change of a connection; 200 lets it in, 429 and any exception refuse it."""
     request = event["requestContext"]
     logger.info("websocket", extra={"route": request["routeKey"], "id": request["connectionId"]})
-    ROUTES[request["routeKey"]](event)
-    return {"statusCode": 200}
+    try:
+        ROUTES[request["routeKey"]](event)
+    except TooManyConnections as refused:
+        logger.warning("refused", extra={"id": request["connectionId"], "why": str(refused)})
+        return {"statusCode": HTTPStatus.TOO_MANY_REQUESTS.value}
+    return {"statusCode": HTTPStatus.OK.value}
 
 
 def _connected(event: Event) -> None:

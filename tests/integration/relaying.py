@@ -37,8 +37,9 @@ def events(count: int = 4, account: str = "alice") -> list[OrderEvent]:
 class Arriving(Registry):
     """A registry into which clients come, as the connections function would let them in."""
 
-    def __init__(self, client: Valkey, shards: int = 1) -> None:
+    def __init__(self, client: Valkey, shards: int = 1, most: int = 0) -> None:
         super().__init__(client, shards)
+        self._most = most
         at = client.connection_pool.connection_kwargs
         self._url = f"redis://{at['host']}:{at['port']}"
 
@@ -53,7 +54,7 @@ class Arriving(Registry):
 
     def _arrivals(self) -> Arrivals:
         # Each in its thread, so each by a connection of its own.
-        return Arrivals(Line(self._url), self._shards)
+        return Arrivals(Line(self._url), self._shards, self._most)
 
 
 def connection(id_: str, account: str = "alice", age: timedelta = timedelta()) -> Connection:

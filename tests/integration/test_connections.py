@@ -2,13 +2,25 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from threading import Barrier
 
 import pytest
 from aiohttp import web
 from redis import Redis
 
+from sluice.streaming.arrivals import Arrivals, TooManyConnections
 from sluice.streaming.commands import COMMANDS_BURST
-from sluice.streaming.names import CONNECTIONS, RELAY_CALLED, RELAY_LEASE, RELAY_MAIL
+from sluice.streaming.letters import LONGEST_MS, Connection
+from sluice.streaming.line import Line
+from sluice.streaming.names import (
+    CONNECTIONS,
+    CONNECTIONS_OF,
+    RELAY_CALLED,
+    RELAY_LEASE,
+    RELAY_MAIL,
+)
 from sluice.streaming.wire import LineError
 from stream import connections, said
 from tests.http import Context
@@ -68,8 +80,10 @@ def forget() -> None:
         cached.cache_clear()
 
 
-def event(route: str, body: str | None = None, account: str | None = "local") -> dict[str, object]:
-    request: dict[str, object] = {"routeKey": route, "connectionId": "c=1"}
+def event(
+    route: str, body: str | None = None, account: str | None = "local", id_: str = "c=1"
+) -> dict[str, object]:
+    request: dict[str, object] = {"routeKey": route, "connectionId": id_}
     if account is not None:
         request["authorizer"] = {"account": account}
     return {"requestContext": request, "body": body}
@@ -90,6 +104,98 @@ def test_a_connection_that_came_past_the_authorizer_is_refused(valkey: Redis) ->
     with pytest.raises(KeyError):
         connections.handler(event("$connect", account=None), Context())
     assert valkey.hgetall(CONNECTIONS) == {}
+
+
+def connected(*ids: str, account: str = "alice") -> list[int]:
+    """What each is answered that wants to connect."""
+    return [
+        connections.handler(event("$connect", account=account, id_=id_), Context())["statusCode"]
+        for id_ in ids
+    ]
+
+
+@pytest.fixture
+def two_each(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account may have two connections."""
+    monkeypatch.setenv("CONNECTIONS_PER_ACCOUNT", "2")
+
+
+@pytest.mark.usefixtures("two_each")
+def test_an_account_has_no_more_connections_than_it_may(
+    valkey: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert connected("a1", "a2", "a3") == [200, 200, 429]
+    assert connected("b1", account="bob") == [200]
+
+    assert set(valkey.hkeys(CONNECTIONS)) == {"a1", "a2", "b1"}
+    # The relay was not told either.
+    assert valkey.llen(RELAY_MAIL.format(shard=0)) == 3
+    assert "refused" in [one.message for one in caplog.records if one.levelname == "WARNING"]
+
+
+@pytest.mark.usefixtures("two_each")
+def test_for_a_connection_that_has_closed_another_may_come(valkey: Redis) -> None:
+    assert connected("a1", "a2") == [200, 200]
+    connections.handler(event("$disconnect", id_="a1"), Context())
+    assert connected("a3", "a4") == [200, 429]
+
+    # As a relay does that finds it gone.
+    valkey.hdel(CONNECTIONS, "a2")
+    assert connected("a4", "a5") == [200, 429]
+
+
+@pytest.mark.usefixtures("two_each")
+def test_a_connection_that_vanished_unnoticed_does_not_count_for_ever(valkey: Redis) -> None:
+    mine = CONNECTIONS_OF.format(account="alice")
+    assert connected("a1", "a2") == [200, 200]
+    assert 0 < valkey.pttl(mine) <= LONGEST_MS
+    valkey.zincrby(mine, -LONGEST_MS - 1000, "a1")
+
+    assert connected("a3", "a4") == [200, 429]
+
+
+@pytest.mark.usefixtures("two_each")
+def test_a_connection_that_is_open_goes_on_and_counts_however_many_there_are(
+    valkey: Redis,
+) -> None:
+    assert connected("a1", "a2", "a1") == [200, 200, 200]
+    valkey.flushall()
+    for id_ in ("a1", "a2", "a3"):
+        connections.handler(event("$default", '{"action": "ping"}', "alice", id_), Context())
+
+    assert valkey.hlen(CONNECTIONS) == 3
+    assert connected("a4") == [429]
+
+
+def test_where_there_is_no_limit_there_is_none(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONNECTIONS_PER_ACCOUNT", "0")
+
+    assert set(connected(*(f"a{n}" for n in range(120)))) == {200}
+
+
+@pytest.mark.usefixtures("gateway")
+def test_unless_it_is_said_otherwise_they_are_a_hundred() -> None:
+    assert connected(*(f"a{n}" for n in range(101))) == [200] * 100 + [429]
+
+
+def test_of_many_that_come_at_once_no_more_are_let_in(valkey: Redis, valkey_server: str) -> None:
+    start = Barrier(16)
+
+    def come(number: int) -> bool:
+        start.wait(10)
+        try:
+            return Arrivals(Line(valkey_server), most=5).opened(
+                Connection(f"a{number}", "alice", datetime.now(UTC))
+            )
+        except TooManyConnections:
+            return False
+
+    with ThreadPoolExecutor(16) as threads:
+        let_in = list(threads.map(come, range(16)))
+
+    assert sum(let_in) == valkey.hlen(CONNECTIONS) == 5
 
 
 ORDER = "01961f2e-0000-7000-8000-000000000000"

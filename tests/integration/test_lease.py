@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 import pytest
 from redis.exceptions import RedisError
 
+from sluice.streaming.arrivals import TooManyConnections
 from sluice.streaming.clients import Clients
 from sluice.streaming.lease import Lease
 from sluice.streaming.letters import Connection
 from sluice.streaming.mailbox import Mailbox
-from sluice.streaming.names import CONNECTIONS
+from sluice.streaming.names import CONNECTIONS, CONNECTIONS_OF
 from sluice.streaming.obey import Commands
 from sluice.streaming.renewal import LEASE_SECONDS
 from sluice.streaming.replay import Replays
@@ -39,6 +40,35 @@ async def test_a_lease_is_sure_from_when_it_was_asked_for_not_from_when_it_was_a
         await asyncio.sleep(0)
     assert not certain.done()
     certain.cancel()
+
+
+async def test_whom_a_relay_registers_anew_its_account_has_and_no_more(client: Valkey) -> None:
+    lease = Lease(client, 0)
+    assert await lease.take(FAR)
+    clients = Clients(FakePoster(), lease, 10, unnoted)
+    for id_, account in (("a1", "alice"), ("a2", "alice"), ("b1", "bob")):
+        clients.open(connection(id_, account), 1)
+    # As after Valkey has forgotten everything.
+    await clients.register()
+
+    arriving = Arriving(client, most=2)
+    with pytest.raises(TooManyConnections):
+        await arriving.opened(connection("a3"))
+    assert await arriving.opened(connection("b2", "bob"))
+    with pytest.raises(TooManyConnections):
+        await arriving.opened(connection("b3", "bob"))
+    await clients.unregister(["a1"])
+    assert await arriving.opened(connection("a3"))
+    await clients.forget_all()
+
+
+async def test_who_lost_the_lease_counts_nobody(client: Valkey) -> None:
+    lease = Lease(client, 0)
+    assert await lease.take(FAR)
+    await client.set(LEASE, "of another", px=60_000)
+
+    assert not await lease.count_in([connection("a1")])
+    assert not await client.exists(CONNECTIONS_OF.format(account="alice"))
 
 
 async def test_who_lost_the_lease_registers_nobody_and_is_told(client: Valkey) -> None:

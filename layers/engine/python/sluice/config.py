@@ -166,6 +166,8 @@ class ConnectionsConfig(_WithValkey):
     """Where `@connections` is served: https://{api}.execute-api.{region}.amazonaws.com/{stage}."""
     AWS_REGION: str
     RELAY_SHARDS: Shards = 1
+    CONNECTIONS_PER_ACCOUNT: Annotated[int, _whole(0, 10_000)] = 100
+    """How many an account may have open at once; 0 is no limit."""
 
 
 @dataclass(frozen=True, kw_only=True)

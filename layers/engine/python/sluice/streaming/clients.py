@@ -114,7 +114,11 @@ class Clients:
         for at in range(0, len(changed), REGISTERED_AT_ONCE):
             part = changed[at : at + REGISTERED_AT_ONCE]
             records = [text for one in part for text in (one.id, record_of(one))]
-            if not await self._lease.guarded("HSET", CONNECTIONS, *records):
+            new = [one for one in part if one.id not in self._registered]
+            if not (
+                await self._lease.guarded("HSET", CONNECTIONS, *records)
+                and (not new or await self._lease.count_in(new))
+            ):
                 raise RedisError("the lease is another's")
             self._registered |= {connection.id: connection for connection in part}
 

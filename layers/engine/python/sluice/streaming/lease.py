@@ -7,12 +7,13 @@ stalled, and replaced meanwhile, wakes up mute.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import Enum
 from typing import Final
 from uuid import uuid4
 
-from .names import RELAY_CALLED, RELAY_ENDS, RELAY_LEASE, RELAY_SERVED
+from .letters import LONGEST_MS, Connection
+from .names import CONNECTIONS_OF, RELAY_CALLED, RELAY_ENDS, RELAY_LEASE, RELAY_SERVED
 from .renewal import LEASE_SECONDS, renewed_lately
 from .valkey import Valkey
 
@@ -39,6 +40,14 @@ return 1
 _GUARDED = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call(ARGV[2], KEYS[2], unpack(ARGV, 3))
+return 1
+"""
+_COUNT_IN = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+for i = 2, #KEYS do
+    redis.call('ZADD', KEYS[i], 'NX', ARGV[2 * i - 1], ARGV[2 * i])
+    redis.call('PEXPIRE', KEYS[i], ARGV[2])
+end
 return 1
 """
 
@@ -94,6 +103,16 @@ class Lease:
         """Does a command with a key of the relays' if the lease is ours; whether it was."""
         answer = await self._valkey.eval(
             _GUARDED, 2, self._keys[0], key, self._token, command, *arguments
+        )
+        return bool(answer)
+
+    async def count_in(self, connections: Collection[Connection]) -> bool:
+        """Counts them among their accounts', as arrivals are, if the lease is ours; whether so."""
+        accounts = [CONNECTIONS_OF.format(account=one.account) for one in connections]
+        members = [text for one in connections for text in (str(one.opened_ms), one.id)]
+        keys = [self._keys[0], *accounts]
+        answer = await self._valkey.eval(
+            _COUNT_IN, len(keys), *keys, self._token, str(LONGEST_MS), *members
         )
         return bool(answer)
 

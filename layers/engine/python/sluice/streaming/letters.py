@@ -9,6 +9,7 @@ from zlib import crc32
 
 LONGEST: Final = timedelta(hours=2, minutes=10)
 """API Gateway ends every connection after two hours."""
+LONGEST_MS: Final = LONGEST // timedelta(milliseconds=1)
 MAIL_SECONDS: Final = 120
 """A relay comes within a minute; then clients have long asked again."""
 
@@ -35,6 +36,11 @@ class Connection:
     wishes: Wishes = field(default=Wishes())
     again: bool = False
     """It was forgotten: what it was told before nobody knows, so all since it was opened comes."""
+
+    @property
+    def opened_ms(self) -> int:
+        """Unix time."""
+        return int(self.opened_at.timestamp() * 1000)
 
     def shard(self, shards: int) -> int:
         return crc32(self.id.encode()) % shards
@@ -77,7 +83,7 @@ def _record(connection: Connection) -> dict[str, object]:
     wishes = connection.wishes
     return {
         "account": connection.account,
-        "openedMs": int(connection.opened_at.timestamp() * 1000),
+        "openedMs": connection.opened_ms,
         **({} if wishes.feed else {"feed": False}),
         **({"orders": sorted(wishes.orders)} if wishes.orders else {}),
         **({"muted": sorted(wishes.muted)} if wishes.muted else {}),
