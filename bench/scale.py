@@ -79,6 +79,7 @@ def limits(deployment: Deployment, figures: Figures) -> Limits:
         gateway_per_second=GATEWAY_PER_SECOND,
         account_concurrency=ACCOUNT_CONCURRENCY,
         batch_size=deployment.batch_size(),
+        authorizer_concurrency=int(deployment.parameter("AuthorizerConcurrency")),
         vcpu_per_acu=1 / ACU_PER_VCPU,
     )
 

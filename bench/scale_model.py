@@ -188,8 +188,9 @@ class Simulation:
 
     def _allowed(self) -> int:
         """How many batches may be at work now."""
-        room = self._limits.account_concurrency - self._limits.api_concurrency
-        return max(0, min(int(self._pollers), room - self._limits.relays))
+        limits = self._limits
+        taken = limits.api_concurrency + limits.authorizer_concurrency + limits.relays
+        return max(0, min(int(self._pollers), limits.account_concurrency - taken))
 
     def _dispatch(self) -> None:
         """Shares the queue out among the free pollers.
@@ -307,7 +308,8 @@ class Simulation:
 
     def _connections(self) -> int:
         """One of each process that Lambda keeps; a relay has two while it hands over."""
-        return self._working + len(self._idle) + self._api + 2 * self._limits.relays + OTHERS
+        others = self._limits.authorizer_concurrency + 2 * self._limits.relays + OTHERS
+        return self._working + len(self._idle) + self._api + others
 
     def _connected(self) -> None:
         self.seen.most_connections = max(self.seen.most_connections, self._connections())

@@ -23,6 +23,8 @@ class Limits:
     account_concurrency: int
     batch_size: int = 10
     vcpu_per_acu: float = 0.25
+    authorizer_concurrency: int = 0
+    """All of it is taken for used: of the account's concurrency, and of the connections."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,9 +129,13 @@ def test_a_limit_that_is_alone_is_named_and_felt_no_more_once_it_is_raised(
 
 
 def test_too_few_connections_are_named_and_no_order_is_lost_by_them() -> None:
-    workers, api, relay, others = 3, 4, 2, 2
+    workers, api, authorizer, relay, others = 3, 4, 5, 2, 2
     limits = replace(
-        WIDE, relays=1, api_concurrency=api, connections=workers + api + relay + others
+        WIDE,
+        relays=1,
+        api_concurrency=api,
+        authorizer_concurrency=authorizer,
+        connections=workers + api + authorizer + relay + others,
     )
 
     seen = Simulation(limits, TIMES, 60, lasts=20).run(200)

@@ -221,6 +221,16 @@ def test_without_the_address_of_a_websocket_there_is_nothing_to_watch(
     assert "SLUICE_WEBSOCKET_URL" in capsys.readouterr().err
 
 
+def test_an_account_that_has_too_many_connections_is_told_so(
+    stub: Stub, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stub.answers(ORDERS, page())
+    stub.on_connect = [Reply(429)]
+
+    assert run("watch") == 2
+    assert "answers 429; the account has as many connections" in capsys.readouterr().err
+
+
 def test_a_silent_connection_is_pinged_and_then_given_up(
     stub: Stub, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
