@@ -1,4 +1,5 @@
-"""The SQL, but for the functions that a worker calls for a batch: `migrations/0002_once.sql`.
+"""The SQL, but for the functions that a worker calls for a batch:
+`migrations/0005_events_of_account.sql`.
 
 Each handles a whole batch as a set, and is told its ids beside its rows: by them Postgres finds
 its orders through the index, however many it guesses that there are.
@@ -32,10 +33,10 @@ CANCEL = """
 WITH cancelled AS (
     UPDATE orders SET status = 'CANCELLED', seq = seq + 1, updated_at = %(now)s
     WHERE id = %(id)s AND account = %(account)s AND status = 'PENDING' AND fence = 0
-    RETURNING id, seq, updated_at
+    RETURNING id, account, seq, updated_at
 )
-INSERT INTO order_events (order_id, seq, status, at)
-SELECT id, seq, 'CANCELLED', updated_at FROM cancelled
+INSERT INTO order_events (order_id, account, seq, status, at)
+SELECT id, account, seq, 'CANCELLED', updated_at FROM cancelled
 """
 
 SWEEP = """
@@ -57,8 +58,8 @@ WITH stuck AS (
     FROM stuck WHERE o.id = stuck.id
     RETURNING o.*
 ), over AS (
-    INSERT INTO order_events (order_id, seq, status, at)
-    SELECT id, seq, status, updated_at FROM swept WHERE status = 'EXPIRED'
+    INSERT INTO order_events (order_id, account, seq, status, at)
+    SELECT id, account, seq, status, updated_at FROM swept WHERE status = 'EXPIRED'
 )
 SELECT * FROM swept
 """
