@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
 from mangum import Mangum
 from mangum.types import LambdaContext
 
@@ -21,8 +20,11 @@ from .services import Services
 asyncio.set_event_loop(asyncio.new_event_loop())
 
 
-def create_app(services: Callable[[], Services]) -> FastAPI:
-    """The application; `services` is asked when a request first needs them."""
+def create_app(services: Callable[[], Services], *, documenting: bool = False) -> Documented:
+    """The application; `services` is asked when a request first needs them.
+
+    One that is `documenting` knows what OpenAPI is to be told of its routes.
+    """
     app = Documented(
         title="Sluice",
         version="0.1.0",
@@ -32,6 +34,8 @@ def create_app(services: Callable[[], Services]) -> FastAPI:
         redirect_slashes=False,
         servers=[{"url": "."}],
     )
+    if not documenting:
+        app.twin = lambda: create_app(services, documenting=True)
     placing.install(app, services)
     orders.install(app, services)
     cancelling.install(app, services)

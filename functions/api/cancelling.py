@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
 from sluice.errors import ErrorCode, ValkeyUnavailable
@@ -12,23 +11,27 @@ from sluice.observability import logger
 from sluice.orders.model import OrderStatus
 
 from .account import Writer
-from .documented import OrderId, errors
+from .documented import Documented, OrderId, errors
 from .errors import ApiError, FieldFault, no_order
 from .services import Services
 from .views import OrderView, Success, answer
 
 
-def install(app: FastAPI, services: Callable[[], Services]) -> None:
+def install(app: Documented, services: Callable[[], Services]) -> None:
     """Adds the route; `services` gives the process's services when a request needs them."""
 
     @app.delete(
         "/api/orders/{id}",
-        response_model=Success[OrderView],
-        responses=errors(
-            HTTPStatus.BAD_REQUEST,
-            HTTPStatus.NOT_FOUND,
-            HTTPStatus.CONFLICT,
-            HTTPStatus.SERVICE_UNAVAILABLE,
+        **app.about(
+            lambda: {
+                "response_model": Success[OrderView],
+                "responses": errors(
+                    HTTPStatus.BAD_REQUEST,
+                    HTTPStatus.NOT_FOUND,
+                    HTTPStatus.CONFLICT,
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                ),
+            }
         ),
         summary="Cancel an order that no worker has claimed",
     )

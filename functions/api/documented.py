@@ -1,6 +1,6 @@
 """How routes tell OpenAPI what FastAPI cannot see."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
@@ -72,9 +72,23 @@ _GUARDED = "/api/"
 
 class Documented(FastAPI):
     """Documents what `errors.py` makes of faulty parameters, not FastAPI's own 422, and who is
-    asked for a token."""
+    asked for a token.
+
+    What is for the documentation alone costs each cold start, and few ever ask for it: the
+    application that `twin` makes, which serves nobody, has it.
+    """
+
+    twin: "Callable[[], Documented] | None" = None
+
+    def about(self, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The options of a route that tell of its answers and its body."""
+        return {} if self.twin else make()
 
     def openapi(self) -> dict[str, Any]:
+        """As of all routes; made once."""
+        if self.twin:
+            self.openapi_schema = self.openapi_schema or self.twin().openapi()
+            return self.openapi_schema
         document = super().openapi()
         for path, operations in document["paths"].items():
             for operation in operations.values():

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from http import HTTPStatus
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from sluice.orders.model import Side
@@ -11,28 +11,32 @@ from sluice.orders.model import Side
 from . import limits
 from .account import Reader
 from .body import parsed
-from .documented import RATE_LIMIT, body_of, errors, with_headers
+from .documented import RATE_LIMIT, Documented, body_of, errors, with_headers
 from .schemas import QuoteRequest
 from .services import Services
 from .views import MarketsView, RouteView, Success, answer
 
 
-def install(app: FastAPI, services: Callable[[], Services]) -> None:
+def install(app: Documented, services: Callable[[], Services]) -> None:
     """Adds the routes; `services` gives the process's services when a request needs them."""
 
     @app.post(
         "/api/quotes",
-        response_model=Success[RouteView],
-        responses={
-            **with_headers(HTTPStatus.OK, RATE_LIMIT),
-            **errors(
-                HTTPStatus.BAD_REQUEST,
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                HTTPStatus.TOO_MANY_REQUESTS,
-                headers=RATE_LIMIT,
-            ),
-        },
-        openapi_extra=body_of(QuoteRequest),
+        **app.about(
+            lambda: {
+                "response_model": Success[RouteView],
+                "responses": {
+                    **with_headers(HTTPStatus.OK, RATE_LIMIT),
+                    **errors(
+                        HTTPStatus.BAD_REQUEST,
+                        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                        HTTPStatus.TOO_MANY_REQUESTS,
+                        headers=RATE_LIMIT,
+                    ),
+                },
+                "openapi_extra": body_of(QuoteRequest),
+            }
+        ),
         summary="Every pool's quote and the best route, nothing stored",
     )
     async def quotes(request: Request, account: Reader) -> JSONResponse:
@@ -49,8 +53,7 @@ def install(app: FastAPI, services: Callable[[], Services]) -> None:
 
     @app.get(
         "/api/markets",
-        response_model=Success[MarketsView],
-        responses=errors(),
+        **app.about(lambda: {"response_model": Success[MarketsView], "responses": errors()}),
         summary="Tokens, pairs and pools",
     )
     async def markets(account: Reader) -> JSONResponse:

@@ -8,26 +8,30 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import FastAPI, Query
+from fastapi import Query
 from fastapi.responses import JSONResponse
 
 from sluice.orders.model import OrderTerms
 
 from .account import Reader
-from .documented import OrderId, errors
+from .documented import Documented, OrderId, errors
 from .errors import FieldFault, no_order, not_valid
 from .services import Services
 from .views import OrdersView, OrderView, Success, TimelineView, answer
 from .wishes import OrdersQuery
 
 
-def install(app: FastAPI, services: Callable[[], Services]) -> None:
+def install(app: Documented, services: Callable[[], Services]) -> None:
     """Adds the routes; `services` gives the process's services when a request needs them."""
 
     @app.get(
         "/api/orders",
-        response_model=Success[OrdersView],
-        responses=errors(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
+        **app.about(
+            lambda: {
+                "response_model": Success[OrdersView],
+                "responses": errors(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
+            }
+        ),
         summary="Orders, newest first",
     )
     async def orders(account: Reader, query: Annotated[OrdersQuery, Query()]) -> JSONResponse:
@@ -44,9 +48,13 @@ def install(app: FastAPI, services: Callable[[], Services]) -> None:
 
     @app.get(
         "/api/orders/{id}",
-        response_model=Success[OrderView],
-        responses=errors(
-            HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
+        **app.about(
+            lambda: {
+                "response_model": Success[OrderView],
+                "responses": errors(
+                    HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
+                ),
+            }
         ),
         summary="One order with its fills",
     )
@@ -58,9 +66,13 @@ def install(app: FastAPI, services: Callable[[], Services]) -> None:
 
     @app.get(
         "/api/orders/{id}/events",
-        response_model=Success[TimelineView],
-        responses=errors(
-            HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
+        **app.about(
+            lambda: {
+                "response_model": Success[TimelineView],
+                "responses": errors(
+                    HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
+                ),
+            }
         ),
         summary="The order's timeline, and every venue's quote",
     )

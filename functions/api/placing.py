@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from sluice.access.caller import Scope
@@ -18,14 +18,14 @@ from . import keys, limits
 from .account import account_of
 from .body import parsed
 from .direct import Direct
-from .documented import LOCATION, RATE_LIMIT, REPLAYED, body_of, errors, with_headers
+from .documented import LOCATION, RATE_LIMIT, REPLAYED, Documented, body_of, errors, with_headers
 from .errors import ApiError
 from .schemas import ExecuteOrder
 from .services import Services
 from .views import AcceptedView, Success, answer
 
 
-def install(app: FastAPI, services: Callable[[], Services]) -> None:
+def install(app: Documented, services: Callable[[], Services]) -> None:
     """Adds the route; `services` gives the process's services when a request needs them."""
 
     async def execute(request: Request) -> JSONResponse:
@@ -56,19 +56,23 @@ def install(app: FastAPI, services: Callable[[], Services]) -> None:
         methods=["POST"],
         route_class_override=Direct,
         status_code=HTTPStatus.CREATED,
-        response_model=Success[AcceptedView],
-        responses={
-            **with_headers(HTTPStatus.CREATED, {**LOCATION, **REPLAYED, **RATE_LIMIT}),
-            **errors(
-                HTTPStatus.BAD_REQUEST,
-                HTTPStatus.CONFLICT,
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                HTTPStatus.TOO_MANY_REQUESTS,
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                headers=RATE_LIMIT,
-            ),
-        },
-        openapi_extra=body_of(ExecuteOrder) | {"parameters": [keys.PARAMETER]},
+        **app.about(
+            lambda: {
+                "response_model": Success[AcceptedView],
+                "responses": {
+                    **with_headers(HTTPStatus.CREATED, {**LOCATION, **REPLAYED, **RATE_LIMIT}),
+                    **errors(
+                        HTTPStatus.BAD_REQUEST,
+                        HTTPStatus.CONFLICT,
+                        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                        HTTPStatus.TOO_MANY_REQUESTS,
+                        HTTPStatus.SERVICE_UNAVAILABLE,
+                        headers=RATE_LIMIT,
+                    ),
+                },
+                "openapi_extra": body_of(ExecuteOrder) | {"parameters": [keys.PARAMETER]},
+            }
+        ),
         summary="Place a market order",
     )
 

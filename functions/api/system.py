@@ -3,26 +3,30 @@
 from collections.abc import Callable
 from http import HTTPStatus
 
-from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from .documented import Documented
 from .health import check
 from .services import Services
 from .views import HealthView, ServiceView, Success, answer
 
 
-def install(app: FastAPI, services: Callable[[], Services]) -> None:
+def install(app: Documented, services: Callable[[], Services]) -> None:
     """Adds the routes; `services` gives the process's services when a request needs them."""
 
-    @app.get("/", response_model=Success[ServiceView], summary="Alive")
+    @app.get("/", **app.about(lambda: {"response_model": Success[ServiceView]}), summary="Alive")
     async def alive() -> JSONResponse:
         return answer(Success(data=ServiceView(service="sluice")))
 
     @app.get(
         "/health",
-        response_model=Success[HealthView],
-        responses={503: {"model": Success[HealthView]}},
+        **app.about(
+            lambda: {
+                "response_model": Success[HealthView],
+                "responses": {503: {"model": Success[HealthView]}},
+            }
+        ),
         summary="Ready: queue, Postgres, Valkey and RPC, each with its latency",
     )
     async def health() -> JSONResponse:

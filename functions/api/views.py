@@ -16,7 +16,8 @@ from sluice.orders.model import OrderStatus
 class View(BaseModel):
     """Base of what is sent."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+    # Most processes build few of them.
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, defer_build=True)
 
 
 Data = TypeVar("Data")

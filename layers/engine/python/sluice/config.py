@@ -78,7 +78,7 @@ class _Environment:
     """Base of what `load` makes."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class _WithDatabase(_Environment):
     DATABASE_URL: Text
     DATABASE_LOGIN: str = ""
@@ -91,7 +91,7 @@ class _WithDatabase(_Environment):
         return _revealed(self.DATABASE_URL, self.DATABASE_LOGIN, fresh=fresh)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class _WithValkey(_Environment):
     VALKEY_URL: Text
     VALKEY_LOGIN: str = ""
@@ -101,7 +101,7 @@ class _WithValkey(_Environment):
         return _revealed(self.VALKEY_URL, self.VALKEY_LOGIN)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class _WithRpc(_Environment):
     SOLANA_RPC_URL: Text
 
@@ -110,7 +110,7 @@ class _WithRpc(_Environment):
         return _revealed(self.SOLANA_RPC_URL)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class ApiConfig(_WithDatabase, _WithValkey, _WithRpc):
     """`functions/api`."""
 
@@ -135,7 +135,7 @@ class ApiConfig(_WithDatabase, _WithValkey, _WithRpc):
         return os.environ.get("_X_AMZN_TRACE_ID") if self.TRACING else None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class WorkerConfig(_WithDatabase, _WithValkey, _WithRpc):
     """`functions/worker`; the rest of what the engine needs."""
 
@@ -149,7 +149,7 @@ class WorkerConfig(_WithDatabase, _WithValkey, _WithRpc):
     """What one more pool in a route costs its owner: about a signature and its priority fee."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class SweeperConfig(_WithDatabase, _WithValkey):
     """`functions/sweeper`."""
 
@@ -157,7 +157,7 @@ class SweeperConfig(_WithDatabase, _WithValkey):
     RELAY_SHARDS: Shards = 1
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class ConnectionsConfig(_WithValkey):
     """`functions/stream/connections.py`."""
 
@@ -170,7 +170,7 @@ class ConnectionsConfig(_WithValkey):
     """How many an account may have open at once; 0 is no limit."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class RelayConfig(_WithDatabase, _WithValkey):
     """`functions/stream/relay.py`."""
 
@@ -182,7 +182,7 @@ class RelayConfig(_WithDatabase, _WithValkey):
     """After which another takes over, if the function's timeout does not come first."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class AuthorizerConfig(_Environment):
     """`functions/authorizer`."""
 
@@ -194,17 +194,17 @@ class AuthorizerConfig(_Environment):
     """The account of everyone where nobody is asked who they are; empty everywhere else."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class KeysConfig(_WithDatabase):
     """What the authorizer needs beside, once an API key is presented: the secret is not free."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class MigrationsConfig(_WithDatabase):
     """`functions/migrations`."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class SqsConfig(_Environment):
     """Where SQS is, by the variables of every AWS SDK."""
 
@@ -213,7 +213,7 @@ class SqsConfig(_Environment):
     AWS_ENDPOINT_URL_SQS: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class CredentialsConfig(_Environment):
     """Whom to sign for, likewise; what is empty is to be found elsewhere."""
 

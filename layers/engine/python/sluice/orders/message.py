@@ -29,7 +29,8 @@ class MessageInvalid(Exception):
 class OrderMessage(BaseModel):
     """The wire form of `OrderTerms`; amounts stay integers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Whoever only sends orders never builds it.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     id: UUID
     account: str = Field(min_length=1, max_length=128)
