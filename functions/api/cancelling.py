@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 
+from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from sluice.errors import ErrorCode, ValkeyUnavailable
@@ -11,8 +12,9 @@ from sluice.observability import logger
 from sluice.orders.model import OrderStatus
 
 from .account import Writer
-from .documented import Documented, OrderId, errors
+from .documented import Documented, errors
 from .errors import ApiError, FieldFault, no_order
+from .parameters import documented_id, order_id_of
 from .services import Services
 from .views import OrderView, Success, answer
 
@@ -24,6 +26,7 @@ def install(app: Documented, services: Callable[[], Services]) -> None:
         "/api/orders/{id}",
         **app.about(
             lambda: {
+                "dependencies": [documented_id()],
                 "response_model": Success[OrderView],
                 "responses": errors(
                     HTTPStatus.BAD_REQUEST,
@@ -35,7 +38,8 @@ def install(app: Documented, services: Callable[[], Services]) -> None:
         ),
         summary="Cancel an order that no worker has claimed",
     )
-    async def cancel(account: Writer, order_id: OrderId) -> JSONResponse:
+    async def cancel(request: Request, account: Writer) -> JSONResponse:
+        order_id = order_id_of(request)
         logger.append_keys(order_id=str(order_id))
         accepted, unasked = None, None
         try:

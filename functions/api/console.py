@@ -8,7 +8,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI, HTTPException, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from .services import Services
@@ -46,7 +46,8 @@ def install(app: FastAPI, services: Callable[[], Services]) -> None:
         return JSONResponse(content, headers=_SAFE | {"Cache-Control": _ASKED_EACH_TIME})
 
     @app.get("/console/assets/{of_version}/{name}", include_in_schema=False)
-    async def asset(of_version: str, name: str) -> Response:
+    async def asset(request: Request) -> Response:
+        of_version, name = request.path_params["of_version"], request.path_params["name"]
         content = parts().get(name) if of_version == version() else None
         if content is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)

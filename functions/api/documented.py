@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Any
 
-from fastapi import FastAPI, Path
+from fastapi import FastAPI
 from pydantic import BaseModel
 
 from .views import ErrorView
-
-OrderId = Annotated[UUID, Path(alias="id")]
 
 Headers = Mapping[str, dict[str, Any]]
 Responses = dict[int | str, dict[str, Any]]
@@ -71,7 +68,7 @@ _GUARDED = "/api/"
 
 
 class Documented(FastAPI):
-    """Documents what `errors.py` makes of faulty parameters, not FastAPI's own 422, and who is
+    """Documents what `parameters.py` makes of faulty ones, not FastAPI's own 422, and who is
     asked for a token.
 
     What is for the documentation alone costs each cold start, and few ever ask for it: the

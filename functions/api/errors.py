@@ -7,7 +7,6 @@ from types import MappingProxyType
 from uuid import UUID
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
@@ -70,7 +69,6 @@ def install(app: FastAPI) -> None:
     app.exception_handler(ApiError)(_envelope)
     app.exception_handler(DatabaseUnavailable)(_database_unavailable)
     app.exception_handler(ValkeyUnavailable)(_valkey_unavailable)
-    app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_http)
     app.exception_handler(Exception)(_unexpected)
 
@@ -108,12 +106,6 @@ async def _valkey_unavailable(request: Request, error: Exception) -> JSONRespons
     logger.error("valkey unavailable", exc_info=error)
     message = "An order that was just accepted cannot be read right now; it is safe. Try again."
     return await _envelope(request, ApiError(ErrorCode.VALKEY_UNAVAILABLE, message))
-
-
-async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-    # FastAPI puts where it read a parameter in front of its name, and its place in a list behind.
-    faults = [_fault(fault["loc"][1:2], fault["msg"]) for fault in error.errors()]
-    return await _envelope(request, not_valid(faults))
 
 
 def not_valid(

@@ -5,17 +5,17 @@ import binascii
 from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from sluice.orders.model import OrderTerms
 
 from .account import Reader
-from .documented import Documented, OrderId, errors
+from .documented import Documented, errors
 from .errors import FieldFault, no_order, not_valid
+from .parameters import documented_id, documented_query, order_id_of, query_of
 from .services import Services
 from .views import OrdersView, OrderView, Success, TimelineView, answer
 from .wishes import OrdersQuery
@@ -28,13 +28,15 @@ def install(app: Documented, services: Callable[[], Services]) -> None:
         "/api/orders",
         **app.about(
             lambda: {
+                "dependencies": [documented_query(OrdersQuery)],
                 "response_model": Success[OrdersView],
                 "responses": errors(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
             }
         ),
         summary="Orders, newest first",
     )
-    async def orders(account: Reader, query: Annotated[OrdersQuery, Query()]) -> JSONResponse:
+    async def orders(request: Request, account: Reader) -> JSONResponse:
+        query = query_of(request, OrdersQuery)
         before = None if query.cursor is None else _before(query.cursor)
         wish = query.wish(services().catalog)
         rows, total = await services().store.orders(account, wish, query.limit, before)
@@ -50,6 +52,7 @@ def install(app: Documented, services: Callable[[], Services]) -> None:
         "/api/orders/{id}",
         **app.about(
             lambda: {
+                "dependencies": [documented_id()],
                 "response_model": Success[OrderView],
                 "responses": errors(
                     HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
@@ -58,7 +61,8 @@ def install(app: Documented, services: Callable[[], Services]) -> None:
         ),
         summary="One order with its fills",
     )
-    async def order(account: Reader, order_id: OrderId) -> JSONResponse:
+    async def order(request: Request, account: Reader) -> JSONResponse:
+        order_id = order_id_of(request)
         row = await services().store.order(account, order_id)
         if row is not None:
             return answer(Success(data=services().presenter.order(row)))
@@ -68,6 +72,7 @@ def install(app: Documented, services: Callable[[], Services]) -> None:
         "/api/orders/{id}/events",
         **app.about(
             lambda: {
+                "dependencies": [documented_id()],
                 "response_model": Success[TimelineView],
                 "responses": errors(
                     HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
@@ -76,7 +81,8 @@ def install(app: Documented, services: Callable[[], Services]) -> None:
         ),
         summary="The order's timeline, and every venue's quote",
     )
-    async def events(account: Reader, order_id: OrderId) -> JSONResponse:
+    async def events(request: Request, account: Reader) -> JSONResponse:
+        order_id = order_id_of(request)
         timeline = await services().store.timeline(account, order_id)
         if timeline is None:
             return answer(Success(data=services().presenter.waiting(_waiting(account, order_id))))

@@ -634,6 +634,7 @@ def test_what_else_was_asked_for_under_the_key_of_an_order_is_shown(
         ("/api/orders?limit=0", "limit"),
         ("/api/orders?limit=101", "limit"),
         ("/api/orders?limit=x", "limit"),
+        ("/api/orders?limit=1&limit=2", "limit"),
         ("/api/orders?cursor=nonsense", "cursor"),
         ("/api/orders?colour=red", "colour"),
         ("/api/orders/no-uuid", "id"),

@@ -24,6 +24,7 @@ HEAVY = {
     "numpy",
     "psycopg",
     "pydantic",
+    "pydantic.v1",
     "redis",
     "solders",
     "tenacity",
