@@ -16,7 +16,15 @@ from psycopg.errors import CheckViolation, RestrictViolation
 from sluice.errors import DatabaseUnavailable, FailReason, StoreRefused
 from sluice.orders.database import Database
 from sluice.orders.migrate import migrate
-from sluice.orders.model import TRANSITIONS, U64_MAX, OrderStatus, OrderTerms, Side, SwapMode
+from sluice.orders.model import (
+    TRANSITIONS,
+    U64_MAX,
+    OrderStatus,
+    OrderTerms,
+    Side,
+    SwapMode,
+    VenueQuote,
+)
 from sluice.orders.port import Claim, Postponed, Wish
 from sluice.orders.statements import MAX_CLAIMS
 from sluice.orders.store import PostgresStore
@@ -607,6 +615,18 @@ async def test_what_postgres_will_never_store_is_told_apart_from_its_absence(
     with pytest.raises(StoreRefused):
         await claim(store, absurd)
     assert len((await claim(store, buy())).orders) == 1
+
+
+async def test_words_that_are_no_text_are_refused_and_the_next_are_taken(
+    store: PostgresStore,
+) -> None:
+    (order,) = (await claim(store, buy())).orders
+    said = VenueQuote("RAYDIUM_CPMM", "pool", 0, USDC, SOL, None, error="half of a pair: \ud800")
+
+    with pytest.raises(StoreRefused, match="surrogates"):
+        await store.record([], [Postponed(order, 1, 1, "", (said,))])
+    sound = replace(said, error="no such account")
+    assert await store.record([], [Postponed(order, 1, 1, "", (sound,))]) == {order.terms.id}
 
 
 async def test_a_postgres_that_only_reads_is_told_as_unavailable_and_left_for_another(

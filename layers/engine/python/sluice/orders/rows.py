@@ -1,11 +1,12 @@
 """Between the domain and Postgres' rows."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from psycopg import DataError
 from psycopg.types.json import Jsonb
+from pydantic_core import PydanticSerializationError, to_json
 
 from sluice.errors import FailReason
 
@@ -31,17 +32,22 @@ Json = dict[str, object]
 """What the SQL unfolds: strings, integers and nothing that JSON would have to guess at."""
 
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
-
-
 def packed(records: Sequence[object]) -> Jsonb:
     """Records as one value that the SQL unfolds."""
-    return Jsonb(records, dumps=_encode)
+    return Jsonb(records, dumps=_encoded)
 
 
 def packed_terms(terms: Sequence[OrderTerms]) -> Jsonb:
     """Orders as one value that the SQL unfolds; their wire form is just that."""
     return Jsonb(terms, dumps=_wired)
+
+
+def _encoded(records: Sequence[object]) -> bytes:
+    try:
+        return to_json(records)
+    except PydanticSerializationError as error:
+        # Half a surrogate pair, out of an RPC's words: no text, to Postgres neither.
+        raise DataError(str(error)) from error
 
 
 def _wired(terms: Sequence[OrderTerms]) -> str:
@@ -95,7 +101,8 @@ def quotes(order: Order, answers: Iterable[VenueQuote]) -> list[Json]:
             "order_id": order_id,
             "fence": order.fence,
             "hop": answer.hop,
-            "venue": answer.venue,
+            # Plain: an enum costs the encoder many times what a string does.
+            "venue": str(answer.venue),
             "pool": answer.pool,
             "token_in": answer.token_in,
             "token_out": answer.token_out,

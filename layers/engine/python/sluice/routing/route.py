@@ -100,4 +100,4 @@ class Routed:
 
 def fees_of(quote: Quote) -> tuple[Mapping[str, str | int], ...]:
     """A quote's fees as they are kept with an order."""
-    return tuple({"kind": f.kind, "mint": f.mint, "amount": f.amount} for f in quote.fees)
+    return tuple({"kind": str(f.kind), "mint": f.mint, "amount": f.amount} for f in quote.fees)
