@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from http import HTTPStatus
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
@@ -12,32 +11,17 @@ from sluice.observability import logger
 from sluice.orders.model import OrderStatus
 
 from .account import Writer
-from .documented import Documented, errors
+from .answers import Success, answer
+from .documented import Documented
 from .errors import ApiError, FieldFault, no_order
-from .parameters import documented_id, order_id_of
+from .parameters import order_id_of
 from .services import Services
-from .views import OrderView, Success, answer
 
 
 def install(app: Documented, services: Callable[[], Services]) -> None:
     """Adds the route; `services` gives the process's services when a request needs them."""
 
-    @app.delete(
-        "/api/orders/{id}",
-        **app.about(
-            lambda: {
-                "dependencies": [documented_id()],
-                "response_model": Success[OrderView],
-                "responses": errors(
-                    HTTPStatus.BAD_REQUEST,
-                    HTTPStatus.NOT_FOUND,
-                    HTTPStatus.CONFLICT,
-                    HTTPStatus.SERVICE_UNAVAILABLE,
-                ),
-            }
-        ),
-        summary="Cancel an order that no worker has claimed",
-    )
+    @app.delete("/api/orders/{id}", **app.about("DELETE /api/orders/{id}"))
     async def cancel(request: Request, account: Writer) -> JSONResponse:
         order_id = order_id_of(request)
         logger.append_keys(order_id=str(order_id))

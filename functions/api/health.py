@@ -4,10 +4,21 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from .answers import View
 from .services import Services
-from .views import CheckView, HealthView
 
 TIMEOUT_SECONDS = 2.0
+
+
+class CheckView(View):
+    ok: bool
+    millis: float
+    error: str | None = None
+
+
+class HealthView(View):
+    ready: bool
+    checks: dict[str, CheckView]
 
 
 async def check(services: Services) -> HealthView:

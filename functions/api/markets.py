@@ -1,7 +1,6 @@
 """What can be traded, and what it would cost right now; nothing is stored."""
 
 from collections.abc import Callable
-from http import HTTPStatus
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
@@ -10,35 +9,17 @@ from sluice.orders.model import Side
 
 from . import limits
 from .account import Reader
+from .answers import Success, answer
 from .body import parsed
-from .documented import RATE_LIMIT, Documented, body_of, errors, with_headers
+from .documented import Documented
 from .schemas import QuoteRequest
 from .services import Services
-from .views import MarketsView, RouteView, Success, answer
 
 
 def install(app: Documented, services: Callable[[], Services]) -> None:
     """Adds the routes; `services` gives the process's services when a request needs them."""
 
-    @app.post(
-        "/api/quotes",
-        **app.about(
-            lambda: {
-                "response_model": Success[RouteView],
-                "responses": {
-                    **with_headers(HTTPStatus.OK, RATE_LIMIT),
-                    **errors(
-                        HTTPStatus.BAD_REQUEST,
-                        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                        HTTPStatus.TOO_MANY_REQUESTS,
-                        headers=RATE_LIMIT,
-                    ),
-                },
-                "openapi_extra": body_of(QuoteRequest),
-            }
-        ),
-        summary="Every pool's quote and the best route, nothing stored",
-    )
+    @app.post("/api/quotes", **app.about("POST /api/quotes"))
     async def quotes(request: Request, account: Reader) -> JSONResponse:
         asked = await parsed(request, QuoteRequest, {"catalog": services().catalog})
         allowance = services().door.ask(account)
@@ -51,10 +32,6 @@ def install(app: Documented, services: Callable[[], Services]) -> None:
         view = services().presenter.routed(wanted, Side(asked.side), routed)
         return answer(Success(data=view), headers=limits.headers(allowance))
 
-    @app.get(
-        "/api/markets",
-        **app.about(lambda: {"response_model": Success[MarketsView], "responses": errors()}),
-        summary="Tokens, pairs and pools",
-    )
+    @app.get("/api/markets", **app.about("GET /api/markets"))
     async def markets(account: Reader) -> JSONResponse:
         return answer(Success(data=services().presenter.markets()))

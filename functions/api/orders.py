@@ -4,7 +4,6 @@ import base64
 import binascii
 from collections.abc import Callable
 from datetime import datetime
-from http import HTTPStatus
 from uuid import UUID
 
 from fastapi import Request
@@ -13,54 +12,30 @@ from fastapi.responses import JSONResponse
 from sluice.orders.model import OrderTerms
 
 from .account import Reader
-from .documented import Documented, errors
+from .answers import Success, answer
+from .documented import Documented
 from .errors import FieldFault, no_order, not_valid
-from .parameters import documented_id, documented_query, order_id_of, query_of
+from .parameters import order_id_of, query_of
 from .services import Services
-from .views import OrdersView, OrderView, Success, TimelineView, answer
-from .wishes import OrdersQuery
 
 
 def install(app: Documented, services: Callable[[], Services]) -> None:
     """Adds the routes; `services` gives the process's services when a request needs them."""
 
-    @app.get(
-        "/api/orders",
-        **app.about(
-            lambda: {
-                "dependencies": [documented_query(OrdersQuery)],
-                "response_model": Success[OrdersView],
-                "responses": errors(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
-            }
-        ),
-        summary="Orders, newest first",
-    )
+    @app.get("/api/orders", **app.about("GET /api/orders"))
     async def orders(request: Request, account: Reader) -> JSONResponse:
+        from .wishes import OrdersQuery
+
         query = query_of(request, OrdersQuery)
         before = None if query.cursor is None else _before(query.cursor)
         wish = query.wish(services().catalog)
         rows, total = await services().store.orders(account, wish, query.limit, before)
         last = rows[-1] if len(rows) == query.limit else None
-        page = OrdersView(
-            orders=[services().presenter.order(row) for row in rows],
-            cursor=None if last is None else _cursor(last["accepted_at"], last["id"]),
-            total=total,
-        )
+        cursor = None if last is None else _cursor(last["accepted_at"], last["id"])
+        page = services().presenter.orders(rows, cursor, total)
         return answer(Success(data=page))
 
-    @app.get(
-        "/api/orders/{id}",
-        **app.about(
-            lambda: {
-                "dependencies": [documented_id()],
-                "response_model": Success[OrderView],
-                "responses": errors(
-                    HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
-                ),
-            }
-        ),
-        summary="One order with its fills",
-    )
+    @app.get("/api/orders/{id}", **app.about("GET /api/orders/{id}"))
     async def order(request: Request, account: Reader) -> JSONResponse:
         order_id = order_id_of(request)
         row = await services().store.order(account, order_id)
@@ -68,19 +43,7 @@ def install(app: Documented, services: Callable[[], Services]) -> None:
             return answer(Success(data=services().presenter.order(row)))
         return answer(Success(data=services().presenter.accepted(_waiting(account, order_id))))
 
-    @app.get(
-        "/api/orders/{id}/events",
-        **app.about(
-            lambda: {
-                "dependencies": [documented_id()],
-                "response_model": Success[TimelineView],
-                "responses": errors(
-                    HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
-                ),
-            }
-        ),
-        summary="The order's timeline, and every venue's quote",
-    )
+    @app.get("/api/orders/{id}/events", **app.about("GET /api/orders/{id}/events"))
     async def events(request: Request, account: Reader) -> JSONResponse:
         order_id = order_id_of(request)
         timeline = await services().store.timeline(account, order_id)

@@ -2,11 +2,10 @@
 pydantic.v1, and schemas of what few requests have.
 """
 
-from typing import Annotated, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
-from fastapi import Path, Query, Request
-from fastapi.params import Depends
+from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from .errors import FieldFault, not_valid
@@ -43,19 +42,3 @@ def query_of(request: Request, model: type[Model]) -> Model:
             for fault in error.errors(include_url=False)
         ]
         raise not_valid(faults) from error
-
-
-def documented_id() -> Depends:
-    """Tells OpenAPI of the parameter that `order_id_of` reads."""
-
-    def asks(order_id: Annotated[UUID, Path(alias=_ID)]) -> None: ...
-
-    return Depends(asks)
-
-
-def documented_query(model: type[BaseModel]) -> Depends:
-    """Tells OpenAPI of the parameters that `query_of` reads."""
-
-    def asks(query: Annotated[model, Query()]) -> None: ...  # type: ignore[valid-type]
-
-    return Depends(asks)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
+from uuid import UUID
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
@@ -16,13 +17,18 @@ from sluice.streaming.door import Seen
 
 from . import keys, limits
 from .account import account_of
+from .answers import Success, View, answer
 from .body import parsed
 from .direct import Direct
-from .documented import LOCATION, RATE_LIMIT, REPLAYED, Documented, body_of, errors, with_headers
+from .documented import Documented
 from .errors import ApiError
 from .schemas import ExecuteOrder
 from .services import Services
-from .views import AcceptedView, Success, answer
+
+
+class AcceptedView(View):
+    order_id: UUID
+    status: OrderStatus
 
 
 def install(app: Documented, services: Callable[[], Services]) -> None:
@@ -55,25 +61,7 @@ def install(app: Documented, services: Callable[[], Services]) -> None:
         execute,
         methods=["POST"],
         route_class_override=Direct,
-        status_code=HTTPStatus.CREATED,
-        **app.about(
-            lambda: {
-                "response_model": Success[AcceptedView],
-                "responses": {
-                    **with_headers(HTTPStatus.CREATED, {**LOCATION, **REPLAYED, **RATE_LIMIT}),
-                    **errors(
-                        HTTPStatus.BAD_REQUEST,
-                        HTTPStatus.CONFLICT,
-                        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                        HTTPStatus.TOO_MANY_REQUESTS,
-                        HTTPStatus.SERVICE_UNAVAILABLE,
-                        headers=RATE_LIMIT,
-                    ),
-                },
-                "openapi_extra": body_of(ExecuteOrder) | {"parameters": [keys.PARAMETER]},
-            }
-        ),
-        summary="Place a market order",
+        **app.about("POST /api/orders/execute"),
     )
 
 

@@ -1,6 +1,6 @@
 """Turns what the engine and the store hold into what clients get."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from .views import (
     LegView,
     MarketsView,
     MarketView,
+    OrdersView,
     OrderView,
     PoolView,
     QuoteView,
@@ -69,6 +70,10 @@ class Presenter:
             fills=[self._fill(fill) for fill in row.get("fills", ())],
             **self._terms(row),
         )
+
+    def orders(self, rows: Sequence[Row], cursor: str | None, total: int) -> OrdersView:
+        """A page of them; `cursor` leads to the next, `total` is that of all pages."""
+        return OrdersView(orders=[self.order(row) for row in rows], cursor=cursor, total=total)
 
     def waiting(self, terms: OrderTerms) -> TimelineView:
         """The timeline of an order that no worker has claimed yet."""

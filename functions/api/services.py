@@ -11,8 +11,6 @@ from sluice.streaming.accepted import AcceptedOrders
 from sluice.streaming.door import Door
 from sluice.streaming.line import Line
 
-from .presenter import Presenter
-
 if TYPE_CHECKING:
     from sluice.markets.rpc import RpcAccounts
     from sluice.markets.snapshot import Market
@@ -21,12 +19,15 @@ if TYPE_CHECKING:
     from sluice.streaming.publish import ValkeyPublisher
     from sluice.streaming.valkey import Valkey
 
+    from .presenter import Presenter
+
 
 @dataclass(frozen=True)
 class Services:
     """One per process.
 
-    Accepting needs neither Postgres nor redis-py nor the venues, and does not import them.
+    Accepting needs neither Postgres nor redis-py nor the venues nor what is shown of orders, and
+    does not import them.
     """
 
     config: ApiConfig
@@ -65,7 +66,9 @@ class Services:
         return ValkeyPublisher(lambda: self.valkey)
 
     @cached_property
-    def presenter(self) -> Presenter:
+    def presenter(self) -> "Presenter":
+        from .presenter import Presenter
+
         return Presenter(self.catalog)
 
     @cached_property

@@ -6,30 +6,26 @@ from http import HTTPStatus
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from .answers import Success, View, answer
 from .documented import Documented
-from .health import check
 from .services import Services
-from .views import HealthView, ServiceView, Success, answer
+
+
+class ServiceView(View):
+    service: str
 
 
 def install(app: Documented, services: Callable[[], Services]) -> None:
     """Adds the routes; `services` gives the process's services when a request needs them."""
 
-    @app.get("/", **app.about(lambda: {"response_model": Success[ServiceView]}), summary="Alive")
+    @app.get("/", **app.about("GET /"))
     async def alive() -> JSONResponse:
         return answer(Success(data=ServiceView(service="sluice")))
 
-    @app.get(
-        "/health",
-        **app.about(
-            lambda: {
-                "response_model": Success[HealthView],
-                "responses": {503: {"model": Success[HealthView]}},
-            }
-        ),
-        summary="Ready: queue, Postgres, Valkey and RPC, each with its latency",
-    )
+    @app.get("/health", **app.about("GET /health"))
     async def health() -> JSONResponse:
+        from .health import check
+
         state = await check(services())
         status = HTTPStatus.OK if state.ready else HTTPStatus.SERVICE_UNAVAILABLE
         return answer(Success(data=state), status)

@@ -1,50 +1,15 @@
 """What clients get: amounts as decimal strings in whole tokens, tokens by symbol."""
 
 from datetime import datetime
-from http import HTTPStatus
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 from uuid import UUID
 
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from sluice.errors import ErrorCode, FailReason
 from sluice.orders.model import OrderStatus
 
-
-class View(BaseModel):
-    """Base of what is sent."""
-
-    # Most processes build few of them.
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, defer_build=True)
-
-
-Data = TypeVar("Data")
-
-
-class Success(View, Generic[Data]):
-    """The envelope of every answer that is no error."""
-
-    status: Literal["success"] = "success"
-    message: str | None = None
-    data: Data
-
-
-class _Rendered(JSONResponse):
-    """Of content that is JSON already."""
-
-    def render(self, content: bytes) -> bytes:
-        return content
-
-
-def answer(
-    view: View, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
-) -> JSONResponse:
-    """`view` as the HTTP answer; a message that says nothing is left out."""
-    silent = {"message"} if getattr(view, "message", None) is None else None
-    content = view.model_dump_json(by_alias=True, exclude=silent)
-    return _Rendered(content.encode(), status, headers)
+from .answers import View
 
 
 class FieldView(View):
@@ -58,17 +23,8 @@ class ErrorView(View):
     status: Literal["error"] = "error"
     code: ErrorCode
     message: str
-    details: list[FieldView] = []
+    details: list[FieldView] = Field(default=[])
     request_id: str
-
-
-class ServiceView(View):
-    service: str
-
-
-class AcceptedView(View):
-    order_id: UUID
-    status: OrderStatus
 
 
 class FeeView(View):
@@ -120,14 +76,14 @@ class OrderView(TermsView):
     """How often it was routed in vain."""
     created_at: datetime
     updated_at: datetime
-    fills: list[FillView] = []
+    fills: list[FillView] = Field(default=[])
 
 
 class EventView(View):
     seq: int
     status: OrderStatus
     at: datetime
-    detail: dict[str, str] = {}
+    detail: dict[str, str] = Field(default={})
 
 
 class OrdersView(View):
@@ -196,7 +152,7 @@ class RouteView(View):
     amount_out: str | None = None
     execution_price: str | None = None
     reason: FailReason | None = None
-    hops: list[HopView] = []
+    hops: list[HopView] = Field(default=[])
     quotes: list[QuoteView]
 
 
@@ -225,15 +181,4 @@ class TimelineView(View):
     order_id: UUID
     events: list[EventView]
     quotes: list[AttemptView]
-    conflicts: list[ConflictView] = []
-
-
-class CheckView(View):
-    ok: bool
-    millis: float
-    error: str | None = None
-
-
-class HealthView(View):
-    ready: bool
-    checks: dict[str, CheckView]
+    conflicts: list[ConflictView] = Field(default=[])

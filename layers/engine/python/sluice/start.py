@@ -1,6 +1,6 @@
 """How a function begins: what it imports is no garbage, so none is looked for meanwhile.
 
-That would be an eighth of the CPU of the API's cold start. Afterwards Python looks for garbage as
+That would be some hundredths of the CPU of the API's cold start. Afterwards Python looks for garbage as
 ever, but not among what was imported.
 """
 
