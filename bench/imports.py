@@ -60,8 +60,8 @@ class Function:
 
 
 FUNCTIONS: Final = (
-    Function("api", "api.start", "import fastapi, mangum", times=1.25),
-    Function("worker", "worker.start", millis=600),
+    Function("api", "api.app", "import fastapi, mangum", times=1.25),
+    Function("worker", "worker.app", millis=600),
     Function("sweeper", "sweeper.app"),
     Function("authorizer", "authorizer.app", millis=150),
     Function("connections", "stream.connections", millis=150),

@@ -137,7 +137,12 @@ class QuoteRequest(BaseModel):
     """`POST /api/quotes`. Validate it with the catalog as context: {"catalog": ...}."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, arbitrary_types_allowed=True, extra="forbid", frozen=True
+        alias_generator=to_camel,
+        arbitrary_types_allowed=True,
+        # Built by the first request for a quote: most processes only ever place orders.
+        defer_build=True,
+        extra="forbid",
+        frozen=True,
     )
 
     side: Literal["BUY", "SELL"]
@@ -185,6 +190,8 @@ class ExecuteOrder(QuoteRequest):
 
     Its context also holds "now", and "past": whether `expires_at` may have passed already.
     """
+
+    model_config = ConfigDict(defer_build=False)
 
     type: Literal["MARKET"]
     slippage_bps: Annotated[int, Field(ge=0, le=10_000, strict=True)] = DEFAULT_SLIPPAGE_BPS

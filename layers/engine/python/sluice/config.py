@@ -5,15 +5,14 @@ that holds it, so that a URL with a password in it never stands in a function's 
 One that ends in `_LOGIN` is the ARN of a secret with the username and password of a URL that has
 none. Secrets are asked for when their URL is first needed: most cold starts need one of three.
 
-Plain dataclasses: pydantic would cost the functions that need it for nothing else a third of their
-cold start.
+Typed as dataclasses and made of nothing: pydantic would cost the functions that need it for nothing
+else a third of their cold start, and what `dataclass` compiles for each class costs each of them.
 """
 
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, dataclass_transform, get_type_hints
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from sluice.errors import SecretUnavailable
@@ -73,12 +72,14 @@ def _revealed(reference: str, login: str = "", *, fresh: bool = False) -> str:
     return urlunsplit(parts._replace(netloc=f"{name}:{password}@{parts.netloc}"))
 
 
-@dataclass(frozen=True)
+@dataclass_transform(kw_only_default=True, frozen_default=True)
 class _Environment:
     """Base of what `load` makes."""
 
+    def __init__(self, **values: object) -> None:
+        self.__dict__.update(values)
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+
 class _WithDatabase(_Environment):
     DATABASE_URL: Text
     DATABASE_LOGIN: str = ""
@@ -91,7 +92,6 @@ class _WithDatabase(_Environment):
         return _revealed(self.DATABASE_URL, self.DATABASE_LOGIN, fresh=fresh)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class _WithValkey(_Environment):
     VALKEY_URL: Text
     VALKEY_LOGIN: str = ""
@@ -101,7 +101,6 @@ class _WithValkey(_Environment):
         return _revealed(self.VALKEY_URL, self.VALKEY_LOGIN)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class _WithRpc(_Environment):
     SOLANA_RPC_URL: Text
 
@@ -110,7 +109,6 @@ class _WithRpc(_Environment):
         return _revealed(self.SOLANA_RPC_URL)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class ApiConfig(_WithDatabase, _WithValkey, _WithRpc):
     """`functions/api`."""
 
@@ -135,7 +133,6 @@ class ApiConfig(_WithDatabase, _WithValkey, _WithRpc):
         return os.environ.get("_X_AMZN_TRACE_ID") if self.TRACING else None
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class WorkerConfig(_WithDatabase, _WithValkey, _WithRpc):
     """`functions/worker`; the rest of what the engine needs."""
 
@@ -149,7 +146,6 @@ class WorkerConfig(_WithDatabase, _WithValkey, _WithRpc):
     """What one more pool in a route costs its owner: about a signature and its priority fee."""
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class SweeperConfig(_WithDatabase, _WithValkey):
     """`functions/sweeper`."""
 
@@ -157,7 +153,6 @@ class SweeperConfig(_WithDatabase, _WithValkey):
     RELAY_SHARDS: Shards = 1
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class ConnectionsConfig(_WithValkey):
     """`functions/stream/connections.py`."""
 
@@ -170,7 +165,6 @@ class ConnectionsConfig(_WithValkey):
     """How many an account may have open at once; 0 is no limit."""
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class RelayConfig(_WithDatabase, _WithValkey):
     """`functions/stream/relay.py`."""
 
@@ -182,7 +176,6 @@ class RelayConfig(_WithDatabase, _WithValkey):
     """After which another takes over, if the function's timeout does not come first."""
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class AuthorizerConfig(_Environment):
     """`functions/authorizer`."""
 
@@ -194,17 +187,14 @@ class AuthorizerConfig(_Environment):
     """The account of everyone where nobody is asked who they are; empty everywhere else."""
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class KeysConfig(_WithDatabase):
     """What the authorizer needs beside, once an API key is presented: the secret is not free."""
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class MigrationsConfig(_WithDatabase):
     """`functions/migrations`."""
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class SqsConfig(_Environment):
     """Where SQS is, by the variables of every AWS SDK."""
 
@@ -213,7 +203,6 @@ class SqsConfig(_Environment):
     AWS_ENDPOINT_URL_SQS: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class CredentialsConfig(_Environment):
     """Whom to sign for, likewise; what is empty is to be found elsewhere."""
 
@@ -230,14 +219,13 @@ def load(model: type[Model], environ: Mapping[str, str] = os.environ) -> Model:
     make: Callable[..., Model] = model
     values: dict[str, object] = {}
     faults = []
-    for variable in fields(model):
-        name = variable.name
+    for name, annotation in get_type_hints(model, include_extras=True).items():
         if name in environ:
             try:
-                values[name] = _parser(variable.type)(environ[name])
+                values[name] = _parser(annotation)(environ[name])
             except ValueError as error:
                 faults.append(f"{name}: {error}")
-        elif variable.default is MISSING:
+        elif not hasattr(model, name):
             faults.append(f"{name}: is not set")
     if faults:
         raise ConfigInvalid("; ".join(faults))
