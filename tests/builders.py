@@ -7,6 +7,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from sluice.config import ApiConfig
 from sluice.errors import FailReason
 from sluice.orders.model import (
     Fill,
@@ -80,3 +81,8 @@ def failed(order: Order, reason: FailReason) -> Execution:
 def seqs(events: Sequence[OrderEvent]) -> list[int]:
     """The sequence numbers of events."""
     return [event.seq for event in events]
+
+
+def changed(config: ApiConfig, **variables: object) -> ApiConfig:
+    """The same environment but for some variables."""
+    return ApiConfig(**{**vars(config), **variables})

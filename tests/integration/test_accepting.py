@@ -29,7 +29,7 @@ from sluice.orders.queue import SqsOrderQueue
 from sluice.streaming.door import Door
 from sluice.streaming.line import Line
 from sluice.streaming.names import WAITING
-from tests.builders import SOL, USDC, buy
+from tests.builders import SOL, USDC, buy, changed
 from tests.http import Answer, call
 
 pytestmark = pytest.mark.integration
@@ -335,7 +335,7 @@ def test_of_two_requests_at_once_under_one_key_one_order_comes(
 def test_without_valkey_orders_of_keys_are_accepted_all_the_same(
     config: ApiConfig, queue: FakeQueue
 ) -> None:
-    app = app_of(replace(config, VALKEY_URL=NOWHERE, RATE_LIMIT_BURST=1), queue)
+    app = app_of(changed(config, VALKEY_URL=NOWHERE, RATE_LIMIT_BURST=1), queue)
 
     answers = [place(app), place(app), place(app, OTHER)]
 
@@ -368,7 +368,7 @@ def test_where_nobody_tells_where_valkey_is_orders_are_accepted_and_it_is_asked_
 ) -> None:
     # It has no value, so it cannot be read.
     arn = secrets.create_secret(Name=f"valkey-{key}")["ARN"]
-    app = app_of(replace(config, VALKEY_URL=arn), queue)
+    app = app_of(changed(config, VALKEY_URL=arn), queue)
 
     assert [place(app, key=key).status for _ in range(2)] == [201, 201]
     assert len(queue.sent) == 2
@@ -387,7 +387,7 @@ def test_a_login_that_is_none_does_not_stop_orders_either(
     config: ApiConfig, queue: FakeQueue, secrets: SecretsManagerClient
 ) -> None:
     arn = secrets.create_secret(Name="login", SecretString='{"username": "sluice"}')["ARN"]
-    app = app_of(replace(config, VALKEY_LOGIN=arn), queue)
+    app = app_of(changed(config, VALKEY_LOGIN=arn), queue)
 
     assert place(app).status == 201
 
@@ -456,7 +456,7 @@ def test_an_order_that_has_expired_meanwhile_is_still_known_by_its_key(
 
 
 def test_who_asks_too_often_is_told_when_to_ask_again(config: ApiConfig, queue: FakeQueue) -> None:
-    app = app_of(replace(config, RATE_LIMIT_PER_SECOND=1, RATE_LIMIT_BURST=2), queue)
+    app = app_of(changed(config, RATE_LIMIT_PER_SECOND=1, RATE_LIMIT_BURST=2), queue)
 
     answers = [place(app, key=None) for _ in range(3)]
 
@@ -474,7 +474,7 @@ def test_who_asks_too_often_is_told_when_to_ask_again(config: ApiConfig, queue: 
 
 
 def test_replays_conflicts_and_quotes_take_tokens_too(config: ApiConfig, queue: FakeQueue) -> None:
-    app = app_of(replace(config, RATE_LIMIT_PER_SECOND=1, RATE_LIMIT_BURST=4), queue)
+    app = app_of(changed(config, RATE_LIMIT_PER_SECOND=1, RATE_LIMIT_BURST=4), queue)
     quote = {name: BODY[name] for name in ("side", "tokenIn", "tokenOut", "amount")}
 
     answers = [
@@ -489,7 +489,7 @@ def test_replays_conflicts_and_quotes_take_tokens_too(config: ApiConfig, queue: 
 
 
 def test_without_a_limit_no_header_tells_of_one(config: ApiConfig, queue: FakeQueue) -> None:
-    app = app_of(replace(config, RATE_LIMIT_PER_SECOND=0), queue)
+    app = app_of(changed(config, RATE_LIMIT_PER_SECOND=0), queue)
 
     answers = [place(app), place(app, key=None)]
 

@@ -30,7 +30,7 @@ from sluice.orders.port import Claim, Postponed
 from sluice.orders.store import PostgresStore
 from sluice.streaming.names import ORDER_EVENTS
 from sluice.streaming.valkey import connect
-from tests.builders import NOON, SOL, USDC, buy, confirmed
+from tests.builders import NOON, SOL, USDC, buy, changed, confirmed
 from tests.http import call
 
 pytestmark = pytest.mark.integration
@@ -271,7 +271,7 @@ def test_quotes_tell_every_pool_and_the_route_and_store_nothing(
     runner = web.AppRunner(market)
     loop.run_until_complete(runner.setup())
     loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", 0).start())
-    app = app_of(replace(config, SOLANA_RPC_URL=f"http://127.0.0.1:{runner.addresses[0][1]}"))
+    app = app_of(changed(config, SOLANA_RPC_URL=f"http://127.0.0.1:{runner.addresses[0][1]}"))
     asked = {"side": "BUY", "tokenIn": "USDC", "tokenOut": "SOL", "amount": 500_000}
 
     answer = call(app, "POST", "/api/quotes", asked)
@@ -355,7 +355,7 @@ def test_a_body_over_64_kib_is_too_large(app: FastAPI) -> None:
 def test_accepting_never_touches_postgres_and_reading_says_that_it_is_gone(
     config: ApiConfig, queue: str
 ) -> None:
-    app = app_of(replace(config, DATABASE_URL=f"postgresql://{NOWHERE}/x"))
+    app = app_of(changed(config, DATABASE_URL=f"postgresql://{NOWHERE}/x"))
 
     accepted = call(app, "POST", "/api/orders/execute", BODY)
     assert accepted.status == 201
@@ -367,7 +367,7 @@ def test_accepting_never_touches_postgres_and_reading_says_that_it_is_gone(
 
 
 def test_without_valkey_orders_are_accepted_all_the_same(config: ApiConfig, queue: str) -> None:
-    app = app_of(replace(config, VALKEY_URL=f"redis://{NOWHERE}"))
+    app = app_of(changed(config, VALKEY_URL=f"redis://{NOWHERE}"))
 
     accepted = call(app, "POST", "/api/orders/execute", BODY)
 
@@ -380,7 +380,7 @@ def test_without_valkey_orders_are_accepted_all_the_same(config: ApiConfig, queu
 
 
 def test_without_a_queue_an_order_is_refused(config: ApiConfig) -> None:
-    app = app_of(replace(config, ORDERS_QUEUE_URL=f"{config.ORDERS_QUEUE_URL}-none"))
+    app = app_of(changed(config, ORDERS_QUEUE_URL=f"{config.ORDERS_QUEUE_URL}-none"))
 
     answer = call(app, "POST", "/api/orders/execute", BODY)
 
@@ -553,8 +553,8 @@ def test_without_postgres_nothing_is_cancelled_and_without_valkey_what_postgres_
     config: ApiConfig, app: FastAPI, postgres_url: str, loop: asyncio.AbstractEventLoop
 ) -> None:
     placed = call(app, "POST", "/api/orders/execute", BODY, account="alice").body["data"]["orderId"]
-    no_postgres = app_of(replace(config, DATABASE_URL=f"postgresql://{NOWHERE}/x"))
-    no_valkey = app_of(replace(config, VALKEY_URL=f"redis://{NOWHERE}"))
+    no_postgres = app_of(changed(config, DATABASE_URL=f"postgresql://{NOWHERE}/x"))
+    no_valkey = app_of(changed(config, VALKEY_URL=f"redis://{NOWHERE}"))
 
     for broken, code in ((no_postgres, "DATABASE_UNAVAILABLE"), (no_valkey, "VALKEY_UNAVAILABLE")):
         answer = call(broken, "DELETE", f"/api/orders/{placed}", account="alice")
