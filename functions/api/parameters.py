@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from .errors import FieldFault, not_valid
 
@@ -36,9 +37,13 @@ def query_of(request: Request, model: type[Model]) -> Model:
             {name: values if len(values) > 1 else values[0] for name, values in asked.items()}
         )
     except ValidationError as error:
-        # Which of the repeated ones it was is no name of a parameter.
-        faults = [
-            FieldFault(str(fault["loc"][0]), fault["msg"].removeprefix("Value error, "))
-            for fault in error.errors(include_url=False)
-        ]
+        faults = [_fault(fault) for fault in error.errors(include_url=False)]
         raise not_valid(faults) from error
+
+
+def _fault(fault: ErrorDetails) -> FieldFault:
+    # Where in a list it was is no part of a parameter's name.
+    name = str(fault["loc"][0])
+    if isinstance(fault["input"], list) and fault["type"] != "extra_forbidden":
+        return FieldFault(name, "must be given once")
+    return FieldFault(name, fault["msg"].removeprefix("Value error, "))

@@ -647,6 +647,19 @@ def test_a_faulty_parameter_is_named(app: FastAPI, path: str, field: str) -> Non
     assert (answer.status, [f["field"] for f in answer.body["details"]]) == (400, [field])
 
 
+def test_what_is_wrong_with_a_repeated_parameter_is_that_it_is_repeated(app: FastAPI) -> None:
+    answer = call(
+        app, "GET", "/api/orders?limit=1&limit=2&colour=red&colour=blue&status=X&status=Y"
+    )
+
+    assert [
+        (f["field"], f["message"]) for f in answer.body["details"] if f["field"] != "status"
+    ] == [
+        ("limit", "must be given once"),
+        ("colour", "Extra inputs are not permitted"),
+    ]
+
+
 def test_unknown_paths_and_methods_are_answered_in_the_envelope(app: FastAPI) -> None:
     assert (call(app, "GET", "/nowhere").body["code"]) == "NOT_FOUND"
     answer = call(app, "DELETE", "/api/orders")
