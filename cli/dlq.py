@@ -1,17 +1,14 @@
 """`sluice dlq`: orders and other messages that were given up, and their way back."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.table import Table
 
 from sluice.orders.deadletters import DeadLetter, DeadLetters
 
-from .aws import StackName, queues
+from .aws import StackName, answering, queues
 from .options import AsJson
 from .output import FAILED, MISUSED, complain, err, fail, out, print_json
 
@@ -29,7 +26,7 @@ def list_letters(
 
     Exits 0, 2 when the stack or its queues cannot be had.
     """
-    with _answering():
+    with answering():
         letters = _dead_letters(stack).look(limit)
     if as_json:
         print_json([_rendered(letter) for letter in letters])
@@ -57,7 +54,7 @@ def redrive(
     """
     if bool(ids) == everything:
         fail("say which messages: their ids, or --all", MISUSED)
-    with _answering():
+    with answering():
         console = err()
         done = _dead_letters(stack).redrive(
             None if everything else set(ids or ()),
@@ -76,14 +73,6 @@ def redrive(
 def _dead_letters(stack: str | None) -> DeadLetters:
     found = queues(stack)
     return DeadLetters(found.client, found.dead_letters, found.orders)
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        fail(str(error), MISUSED)
 
 
 def _rendered(letter: DeadLetter) -> dict[str, Any]:

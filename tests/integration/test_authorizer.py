@@ -19,7 +19,7 @@ from local.issuer import part as issuer_part
 from local.ports import HOST, Ports
 from sluice.access.caller import Caller, Scope, caller_of
 from sluice.access.issuer import DISCOVERY, fetched
-from sluice.access.keys import new_key
+from sluice.access.keys import hash_of, new_key
 from sluice.access.stored_keys import StoredKeys
 from sluice.errors import DatabaseUnavailable, IssuerUnavailable
 from sluice.orders.database import Database
@@ -102,9 +102,10 @@ def let_in(credential: str | None, scheme: str = "Bearer") -> tuple[Caller | Non
 
 def api_key(postgres_url: str, *scopes: Scope) -> tuple[str, Any]:
     async def create() -> tuple[str, Any]:
-        database = Database(postgres_url)
-        key, made = await StoredKeys(database).create("alice", "bot", scopes)
+        database, key = Database(postgres_url), new_key()
+        made = await StoredKeys(database).create("alice", "bot", scopes, hash_of(key))
         await database.close()
+        assert made is not None
         return key, made.id
 
     return asyncio.run(create())

@@ -112,7 +112,7 @@ def test_without_a_database_the_running_stack_has_one(
 ) -> None:
     monkeypatch.delenv("DATABASE_URL")
     stack = tmp_path / "stack.json"
-    monkeypatch.setattr("cli.keys.STACK", stack)
+    monkeypatch.setattr("cli.keys_asking.STACK", stack)
     assert run("list") == 2
     assert "make up" in capsys.readouterr().err
 

@@ -188,7 +188,7 @@ class AuthorizerConfig(_Environment):
 
 
 class KeysConfig(_WithDatabase):
-    """What the authorizer needs beside, once an API key is presented: the secret is not free."""
+    """`functions/keys`; the authorizer's, too, once it sees an API key: the secret is not free."""
 
 
 class MigrationsConfig(_WithDatabase):

@@ -8,7 +8,10 @@ from enum import StrEnum
 
 
 class ErrorCode(StrEnum):
-    """What an HTTP client is told; mapped to a status in `functions/api/errors.py` only."""
+    """What an HTTP client is told; mapped to a status in `functions/api/errors.py` only.
+
+    `functions/keys` answers in the same words.
+    """
 
     VALIDATION_FAILED = "VALIDATION_FAILED"
     UNAUTHORIZED = "UNAUTHORIZED"
@@ -78,6 +81,10 @@ class AccountInvalid(Exception):
 
 class AccessRefused(Exception):
     """What a caller presents proves no account; the text is for the log, not for the caller."""
+
+
+class WishInvalid(Exception):
+    """What is asked of API keys cannot be done; names the field, never what stands in it."""
 
 
 class IssuerUnavailable(Exception):

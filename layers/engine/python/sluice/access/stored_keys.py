@@ -11,7 +11,6 @@ from uuid_utils.compat import uuid7
 from sluice.orders.database import Database
 
 from .caller import Caller, Scope
-from .keys import hash_of, new_key
 
 # One round trip; a key that is in use all day is written to once.
 _HOLDER: Final = """
@@ -51,20 +50,24 @@ class StoredKeys:
         return Caller(row["account"], frozenset(map(Scope, row["scopes"])))
 
     async def create(
-        self, account: str, name: str, scopes: Iterable[Scope]
-    ) -> tuple[str, StoredKey]:
-        """Makes a key. The key itself is told here and never again."""
-        key = new_key()
-        values = (uuid7(), account, name, sorted(scopes), hash_of(key))
+        self, account: str, name: str, scopes: Iterable[Scope], key_hash: bytes
+    ) -> StoredKey | None:
+        """Keeps a key by its hash, once, however often it is asked; None if that is another's."""
+        values = (uuid7(), account, name, sorted(scopes), key_hash)
         async with self._database.work() as connection:
             rows = await connection.execute(
+                # What it sets changes nothing: without, a row that was there is not told.
                 """INSERT INTO api_keys (id, account, name, scopes, hash)
                    VALUES (%s, %s, %s, %s::text[]::scope[], %s)
+                   ON CONFLICT (hash) DO UPDATE SET hash = excluded.hash
+                   WHERE (api_keys.account, api_keys.name, api_keys.scopes)
+                       = (excluded.account, excluded.name, excluded.scopes)
                    RETURNING id, account, name, scopes::text[], created_at, revoked_at,
                              last_used""",
                 values,
             )
-            return key, StoredKey(**await anext(rows))
+            row = await rows.fetchone()
+        return None if row is None else StoredKey(**row)
 
     async def all(self, account: str | None) -> list[StoredKey]:
         """The keys of `account`, or of everyone, newest first; the revoked ones, too."""
