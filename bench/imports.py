@@ -67,6 +67,7 @@ FUNCTIONS: Final = (
     Function("connections", "stream.connections", millis=150),
     Function("relay", "stream.relay"),
     Function("migrations", "migrations.app"),
+    Function("keys", "keys.app"),
 )
 
 

@@ -37,8 +37,8 @@ GROWS_ABOVE: Final = 0.7
 BUSY: Final = 0.95
 LATE_SECONDS: Final = 1.0
 """An order or a status change that waits longer feels a limit."""
-OTHERS: Final = 2
-"""Connections of the sweeper and the migrations."""
+OTHERS: Final = 3
+"""Connections of the sweeper, the migrations and who makes API keys."""
 
 API_GATEWAY: Final = "API Gateway requests/s"
 STAGE: Final = "RequestsPerSecond"

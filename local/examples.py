@@ -27,6 +27,7 @@ FUNCTIONS: Mapping[str, str] = {
     "relay": "RelayFunction",
     "sweeper": "SweeperFunction",
     "migrations": "MigrationsFunction",
+    "keys": "KeysFunction",
 }
 """Which function an event is for, by the first word of its name."""
 ANSWERS: Mapping[str, Mapping[str, Any]] = {
@@ -40,6 +41,7 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "connections_default": {"statusCode": 200},
     "connections_disconnect": {"statusCode": 200},
     "relay_schedule": {"left": "another relay serves"},
+    "keys_list": {"keys": []},
     "sweeper_schedule": {"stuck": 0, "unclaimed": 0, "expired": 0},
 }
 """What each answer has in it at least, where a relay serves."""

@@ -5,7 +5,16 @@ import boto3
 from . import ministack
 from .deploy import STACK_NAME
 
-FUNCTIONS = ("api", "worker", "sweeper", "connections", "relay", "authorizer", "migrations")
+FUNCTIONS = (
+    "api",
+    "worker",
+    "sweeper",
+    "connections",
+    "relay",
+    "authorizer",
+    "migrations",
+    "keys",
+)
 
 
 def function_log(gateway: int, function: str) -> list[str]:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import psutil
@@ -16,6 +17,10 @@ from websockets.exceptions import InvalidStatus
 
 from cli.app import main
 from local import http as plain
+from local import ministack
+from local.chaos.scene import Scene
+from local.deploy import STACK_NAME
+from local.function_logs import function_log
 from local.home import Home
 from local.http import bearer, listening
 from local.issuer import key as issuer_key
@@ -24,7 +29,7 @@ from local.processes import find
 from local.settings import Settings
 from local.stack import Stack
 from local.waiting import until
-from sluice.access.keys import new_key
+from sluice.access.keys import hash_of, new_key
 from tests.tokens import Signer
 
 pytestmark = pytest.mark.e2e
@@ -165,11 +170,28 @@ async def test_another_accounts_order_is_none(stack: Stack, token_of: TokenOf) -
 
 
 @pytest.fixture
+def aws(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of who has rights in the account of the tests' stack, and no Postgres."""
+    gateway = urlsplit(stack.http)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"{gateway.scheme}://{gateway.netloc}")
+    for name, value in ministack.CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+
+
+@pytest.fixture(params=["by Postgres", "by the stack's function"])
 def keys(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    request: pytest.FixtureRequest,
+    stack: Stack,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Callable[..., Any]]:
     """`sluice keys` on the tests' stack."""
-    monkeypatch.setenv("DATABASE_URL", stack.database)
+    if request.param == "by Postgres":
+        monkeypatch.setenv("DATABASE_URL", stack.database)
+    else:
+        request.getfixturevalue("aws")
+        monkeypatch.setenv("SLUICE_STACK", STACK_NAME)
 
     def run(*arguments: str) -> object:
         with pytest.raises(SystemExit) as ended:
@@ -208,6 +230,34 @@ def test_an_api_key_opens_both_doors_until_it_is_revoked(
     (listed,) = keys("list", "--account", "carol")
     assert listed["revokedAt"]
     assert listed["lastUsed"]
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_key_of_a_stack_is_in_no_log_and_neither_is_its_hash(
+    scene: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["keys", "create", "carol", "--name", "logged", "--stack", STACK_NAME])
+    assert not ended.value.code
+    key = capsys.readouterr().out.strip()
+
+    log = "\n".join(function_log(scene.settings.ports.gateway, "keys"))
+    assert "key changed" in log
+    assert "carol" in log
+    for secret in (key, hash_of(key).hex(), "logged"):
+        assert secret not in log
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_stack_that_is_not_there_has_no_keys_and_that_is_said_in_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["keys", "list", "--stack", "nowhere"])
+
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "nowhere" in line
 
 
 def forget(home: Home) -> int:

@@ -111,7 +111,7 @@ def test_each_function_has_a_role_of_its_own_made_of_nothing_but_ours(way: str) 
     outer = sluice(**WAYS[way])
     functions = outer.of_type("AWS::Lambda::Function")
     roles = [one["Properties"]["Role"]["Fn::GetAtt"][0] for one in functions.values()]
-    assert len(set(roles)) == len(functions) == 7
+    assert len(set(roles)) == len(functions) == 8
 
     for name, role in resources(way).items():
         if role["Type"] != "AWS::IAM::Role" or name == "ApiGatewayLogsRole":
@@ -169,6 +169,31 @@ def test_all_that_calls_a_function_calls_what_is_live(way: str) -> None:
             named = set(re.findall(r'"Ref": "(\w+)"|\$\{(\w+)|"Fn::GetAtt": \["(\w+)"', text))
             assert not set(chain.from_iterable(named)) & functions.keys(), name
             assert "Aliaslive" in text, name
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_but_a_persons_own_rights_leads_to_the_function_that_makes_keys(way: str) -> None:
+    outer = sluice(**WAYS[way])
+    described = set(outer.resources) - {"KeysFunction", "KeysRole", "KeysLogs"}
+    # Its version and its alias, which SAM makes.
+    made = {name for name in described if name.startswith("KeysFunction")}
+    assert {outer.resources[name]["Type"] for name in made} == {
+        "AWS::Lambda::Alias",
+        "AWS::Lambda::Version",
+    }
+
+    others = json.dumps([outer.resources[name] for name in described - made])
+    assert "KeysFunction" not in others
+    assert "KeysRole" not in others
+    invoked = [
+        resource
+        for one in outer.resources.values()
+        for statement in statements(one)
+        if "lambda:InvokeFunction" in listed(statement["Action"])
+        for resource in listed(statement.get("Resource", []))
+    ]
+    assert invoked
+    assert all("RelayFunction" in json.dumps(resource) for resource in invoked)
 
 
 @pytest.mark.parametrize("way", ON_AWS)
@@ -245,7 +270,7 @@ def test_both_apis_are_throttled_and_write_who_called(way: str) -> None:
 def test_logs_are_kept_for_a_while(way: str) -> None:
     groups = {k: r for k, r in resources(way).items() if r["Type"] == "AWS::Logs::LogGroup"}
 
-    assert len(groups) >= 7
+    assert len(groups) >= 8
     assert all(group["Properties"]["RetentionInDays"] == 30 for group in groups.values())
 
 
@@ -291,8 +316,9 @@ BOUNDS = {
     "AuthorizerFunction": "AuthorizerConcurrency",
     "RelayFunction": "RelayShards",
     "WorkerFunction": "MaximumConcurrency",
-    # One at a time: of a deploy, and of the minute.
+    # One at a time: of a deploy, of a person, and of the minute.
     "MigrationsFunction": "migrations",
+    "KeysFunction": "keys",
     "SweeperFunction": "sweeper",
 }
 """What bounds how many processes of a function hold a connection to Postgres."""

@@ -129,7 +129,7 @@ def test_a_limit_that_is_alone_is_named_and_felt_no_more_once_it_is_raised(
 
 
 def test_too_few_connections_are_named_and_no_order_is_lost_by_them() -> None:
-    workers, api, authorizer, relay, others = 3, 4, 5, 2, 2
+    workers, api, authorizer, relay, others = 3, 4, 5, 2, 3
     limits = replace(
         WIDE,
         relays=1,

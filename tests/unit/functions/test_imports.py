@@ -37,6 +37,7 @@ HEAVY = {
 NEEDED = {
     "api.app": {"asyncio", "fastapi", "hiredis", "httptools", "mangum", "pydantic"},
     "authorizer.app": {"cryptography.x509", "jwt"},
+    "keys.app": {"asyncio", "psycopg"},
     "migrations.app": {"urllib3", "yoyo"},
     "stream.connections": {"hiredis"},
     "stream.relay": {"aiohttp", "asyncio", "hiredis", "psycopg", "pydantic", "redis", "tenacity"},
