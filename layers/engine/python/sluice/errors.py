@@ -1,17 +1,15 @@
 """Every way Sluice says no, as closed enums.
 
-Three vocabularies, kept apart on purpose: what a *client* of the HTTP API is told (`ErrorCode`),
-why an *order* failed (`FailReason`), and why a *pool* will not take a swap (`Refusal`).
+Three vocabularies, kept apart on purpose: what a *client* is told, of the HTTP API or of
+`functions/keys` (`ErrorCode`), why an *order* failed (`FailReason`), and why a *pool* will not take
+a swap (`Refusal`).
 """
 
 from enum import StrEnum
 
 
 class ErrorCode(StrEnum):
-    """What an HTTP client is told; mapped to a status in `functions/api/errors.py` only.
-
-    `functions/keys` answers in the same words.
-    """
+    """What an HTTP client is told; mapped to a status in `functions/api/errors.py` only."""
 
     VALIDATION_FAILED = "VALIDATION_FAILED"
     UNAUTHORIZED = "UNAUTHORIZED"
