@@ -45,7 +45,14 @@ token: $(INSTALLED) ## a token for a day [ACCOUNT=alice]
 	@$(BIN)/python -m local token --account "$(ACCOUNT)"
 
 test: $(INSTALLED) ## unit, integration and end-to-end tests, with line coverage
+ifdef TESTS
 	@$(BIN)/python -m pytest --cov --cov-report=term $(TESTS)
+else
+# Unit tests share nothing; the others share servers, which take what cores there are.
+	@$(BIN)/python -m pytest --cov --cov-report= --numprocesses=auto --dist=loadfile tests/unit
+	@$(BIN)/python -m pytest --cov --cov-report=term --cov-append \
+		tests/crash tests/integration tests/e2e
+endif
 
 bench: $(INSTALLED) ## quotes beside the official SDKs, routing, throughput beside plain Node [BENCH="accept worker"]
 	@$(BIN)/python -m bench $(BENCH)
