@@ -342,6 +342,30 @@ async def test_an_order_whose_answer_was_lost_is_sent_again_and_stays_one(
     assert await response.header_value("idempotent-replayed") == "true"
 
 
+async def test_an_order_whose_answer_keeps_breaking_off_is_asked_again_under_its_key(
+    console: Page,
+) -> None:
+    keys: list[str | None] = []
+
+    async def cut_what_is_not_pressed_again(route: Route) -> None:
+        keys.append(await route.request.header_value("idempotency-key"))
+        if len(keys) > 4:
+            await route.continue_()
+            return
+        await route.fetch()
+        await route.fulfill(status=201, content_type="application/json", body='{"data": {"ord')
+
+    await console.route("**/api/orders/execute", cut_what_is_not_pressed_again)
+    await console.click("#submit")
+    fault = console.locator("#ticket-fault")
+    await expect(fault).to_contain_text("press again, it stays one order", timeout=SECONDS)
+    async with console.expect_response("**/api/orders/execute") as answer:
+        await console.click("#submit")
+
+    assert await (await answer.value).header_value("idempotent-replayed") == "true"
+    assert (len(keys), len(set(keys))) == (5, 1)
+
+
 async def test_a_fault_is_told_in_words_beside_its_field(
     console: Page, complaints: Complaints
 ) -> None:

@@ -5,11 +5,12 @@ const STORED = "sluice.token";
 const TIMEOUT_MS = 10_000;
 
 export class Refused extends Error {
-  // `faults`: the message of each faulty field. `unsure`: the same request may well succeed later.
+  // `faults`: the message of each faulty field. `unsure`: not clearly refused, so that it may have
+  // been done, or may well succeed later.
   constructor(message, { status = 0, code = "", faults = {}, retryAfter = 0 } = {}) {
     super(message);
     Object.assign(this, { status, code, faults, retryAfter });
-    this.unsure = status === 0 || status >= 500 || status === 429;
+    this.unsure = status < 400 || status >= 500 || status === 429;
   }
 }
 
@@ -47,14 +48,16 @@ export async function ask(method, path, { body, key, signal } = {}) {
       cache: "no-store",
       signal: signal ? AbortSignal.any([signal, late]) : late,
     });
-    answer = await response.json().catch(() => null);
+    answer = await response.json();
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Refused(
-      late.aborted
-        ? "The API did not answer in time."
-        : "The API cannot be reached. Is the network, or the API, down?",
-    );
+    // What is no JSON still has a status, which tells more.
+    if (!(error instanceof SyntaxError))
+      throw new Refused(
+        late.aborted
+          ? "The API did not answer in time."
+          : "The API cannot be reached. Is the network, or the API, down?",
+      );
   }
   // Someone else may be looking by now, who must not see it: whoever waits for it waits for ever.
   if (token() !== asking) return new Promise(() => {});
@@ -83,3 +86,4 @@ function inWords(status, code, message) {
   if (status === 429) return "Too many requests at once; it goes on in a moment.";
   return message || `The API answered with status ${status} and no explanation.`;
 }
+  if (status < 400) return "What the API answered cannot be read.";
