@@ -506,6 +506,44 @@ async def test_of_whoever_looked_before_nothing_comes_after_another_token(
     assert await row(console, order_id).count() == 0
 
 
+async def test_what_is_being_placed_is_not_sent_again_for_another_token(
+    page: Page, stack: Stack, complaints: Complaints
+) -> None:
+    complaints.expect("401 (Unauthorized)")
+    complaints.expect("403 (Forbidden)")
+    complaints.expect("503 (Service Unavailable)")
+    await page.clock.install()
+    await opened(page, stack)
+    submit, asked = page.locator("#submit"), asyncio.Queue[Request]()
+
+    async def never_answer(route: Route) -> None:
+        asked.put_nowait(route.request)
+
+    async def be_busy(route: Route) -> None:
+        asked.put_nowait(route.request)
+        await route.fulfill(status=503, headers={"Retry-After": "20"}, json={})
+
+    for answer, said in [(never_answer, ""), (be_busy, "Trying again")]:
+        await page.route("**/api/orders/execute", answer)
+        await page.click("#submit")
+        await asked.get()
+        await expect(page.locator("#ticket-status")).to_contain_text(said)
+        await expect(submit).to_have_text("Placing…")
+
+        await page.fill("#token", "slk_of_nobody")
+        await page.click("#token-form button")
+        await expect(submit).to_have_text("Buy SOL")
+        await expect(submit).to_have_attribute("aria-disabled", "false")
+        await expect(page.locator("#ticket-status")).to_be_empty()
+        await page.clock.run_for(30_000)
+        assert asked.empty()
+        await expect(page.locator("#ticket-fault")).to_be_empty()
+
+        await page.fill("#token", str(stack.token))
+        await page.click("#token-form button")
+        await live(page)
+
+
 async def test_a_token_that_may_only_read_is_told_what_is_missing(
     console: Page, complaints: Complaints
 ) -> None:

@@ -32,9 +32,19 @@ export function takeTokenFromAddress() {
   return true;
 }
 
-export async function ask(method, path, { body, key, signal } = {}) {
-  const headers = {};
+export async function ask(method, path, options) {
   const asking = token();
+  try {
+    return await answered(asking, method, path, options);
+  } finally {
+    // Someone else may be looking by now, who must see neither the answer nor that there was none:
+    // whoever waits for it waits for ever.
+    if (token() !== asking) await new Promise(() => {});
+  }
+}
+
+async function answered(asking, method, path, { body, key, signal } = {}) {
+  const headers = {};
   if (asking) headers.Authorization = `Bearer ${asking}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (key) headers["Idempotency-Key"] = key;
@@ -59,8 +69,6 @@ export async function ask(method, path, { body, key, signal } = {}) {
           : "The API cannot be reached. Is the network, or the API, down?",
       );
   }
-  // Someone else may be looking by now, who must not see it: whoever waits for it waits for ever.
-  if (token() !== asking) return new Promise(() => {});
   if (response.ok && answer) return answer.data ?? answer;
   throw refused(response, answer ?? {});
 }
@@ -78,6 +86,7 @@ function refused(response, { code, message, details = [] }) {
 }
 
 function inWords(status, code, message) {
+  if (status < 400) return "What the API answered cannot be read.";
   if (status === 401 && !token()) return "The API wants a token: paste one into the field above.";
   // The gateway, which refuses who proves nothing, has no codes; the API tells which scope is wanted.
   if (status === 401 || (status === 403 && !code))
@@ -86,4 +95,3 @@ function inWords(status, code, message) {
   if (status === 429) return "Too many requests at once; it goes on in a moment.";
   return message || `The API answered with status ${status} and no explanation.`;
 }
-  if (status < 400) return "What the API answered cannot be read.";

@@ -158,6 +158,7 @@ function listen(address) {
 function another() {
   live?.stop();
   own.clear();
+  ticket.forget();
   blotter.forget();
   chart.forget();
   if (panel.id !== null) panel.close();
