@@ -135,6 +135,15 @@ async def posted(http: aiohttp.ClientSession, stack: Stack) -> str:
         return order_id
 
 
+async def filled(http: aiohttp.ClientSession, stack: Stack, order_id: str) -> None:
+    async with asyncio.timeout(SECONDS / 1000):
+        while True:
+            async with http.get(f"{stack.http}/api/orders/{order_id}") as response:
+                if (await response.json())["data"]["status"] == "CONFIRMED":
+                    return
+            await asyncio.sleep(0.2)
+
+
 def row(page: Page, order_id: str) -> Locator:
     return page.locator(f'#orders tr[data-order="{order_id}"]')
 
@@ -364,6 +373,60 @@ async def test_an_order_whose_answer_keeps_breaking_off_is_asked_again_under_its
 
     assert await (await answer.value).header_value("idempotent-replayed") == "true"
     assert (len(keys), len(set(keys))) == (5, 1)
+
+
+async def test_an_open_order_shows_the_latest_that_is_known_of_it_and_of_no_other(
+    page: Page, stack: Stack, http: aiohttp.ClientSession, complaints: Complaints
+) -> None:
+    complaints.expect("503 (Service Unavailable)")
+    sockets: list[WebSocketRoute] = []
+    await page.route_web_socket(re.compile("/live"), lambda socket: sockets.append(socket))
+    await opened(page, stack)
+    other, order_id = await placed(page), await placed(page)
+    timeline, fault = page.locator("#order .timeline li"), page.locator("#order-fault")
+    await row(page, other).get_by_role("button").first.click()
+    await expect(timeline.first).to_be_visible()
+    await filled(http, stack, order_id)
+    asked, answers = asyncio.Queue[int](), [asyncio.Event() for _ in range(3)]
+
+    async def tell_one_more_each_time(route: Route) -> None:
+        content = await (await route.fetch()).json()
+        turn = told.pop(0)
+        del content["data"]["events"][turn + 2 :]
+        asked.put_nowait(turn)
+        await answers[turn].wait()
+        await route.fulfill(json=content)
+
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=503, json={"code": "UNAVAILABLE", "message": "Not now."})
+
+    told = [0, 1, 2]
+    events = f"**/api/orders/{order_id}/events"
+    await page.route(events, tell_one_more_each_time, times=3)
+    await row(page, order_id).get_by_role("button").first.click()
+    await asked.get()
+    await expect(timeline).to_have_count(0)
+    answers[0].set()
+    await expect(timeline).to_have_count(2)
+
+    change = frame(order_id, 9, "CONFIRMED")
+    for _ in answers[1:]:
+        sockets[0].send(change)
+        await asked.get()
+    answers[2].set()
+    await expect(timeline).to_have_count(4)
+    async with page.expect_event("requestfinished", lambda request: "/events" in request.url):
+        answers[1].set()
+    await page.evaluate("new Promise(requestAnimationFrame)")
+    await expect(timeline).to_have_count(4)
+
+    await page.route(events, refuse, times=1)
+    sockets[0].send(change)
+    await expect(fault).to_have_text("Not now.")
+    await expect(timeline).to_have_count(4)
+    sockets[0].send(change)
+    await expect(fault).to_be_empty()
+    await expect(timeline).to_have_count(4)
 
 
 async def test_a_fault_is_told_in_words_beside_its_field(
