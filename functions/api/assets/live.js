@@ -2,8 +2,8 @@
 
 const FIRST_MS = 500;
 const LONGEST_MS = 20_000;
-// API Gateway drops a connection that was idle for 10 minutes.
-const PING_MS = 240_000;
+// Whoever lost the register of its clients knows us again by a ping.
+const PING_MS = 30_000;
 const PONG_MS = 10_000;
 // A command without an answer is lost: a relay may die with it.
 const ANSWER_MS = 10_000;
