@@ -243,6 +243,19 @@ def frame(order_id: str, seq: int, status: str, **others: object) -> str:
     return json.dumps(content | others)
 
 
+def note(socket: WebSocketRoute, commands: list[Any]) -> None:
+    """Answers its pings, and notes what else it is told."""
+
+    def told(message: str | bytes) -> None:
+        command = json.loads(message)
+        if command == {"action": "ping"}:
+            socket.send(json.dumps({"type": "pong"}))
+        else:
+            commands.append(command)
+
+    socket.on_message(told)
+
+
 async def test_a_socket_that_was_cut_comes_back_with_the_cursor_and_repeats_change_nothing(
     page: Page, stack: Stack, complaints: Complaints
 ) -> None:
@@ -256,7 +269,7 @@ async def test_a_socket_that_was_cut_comes_back_with_the_cursor_and_repeats_chan
         heard: list[Any] = []
         sockets.append(socket)
         commands.append(heard)
-        socket.on_message(lambda message: heard.append(json.loads(message)))
+        note(socket, heard)
 
     await page.route_web_socket(re.compile("/live"), served)
     await opened(page, stack)
@@ -305,7 +318,7 @@ async def test_who_is_not_told_what_was_missed_asks_again(
 
     def served(socket: WebSocketRoute) -> None:
         sockets.append(socket)
-        socket.on_message(lambda message: commands.append(json.loads(message)))
+        note(socket, commands)
 
     await page.clock.install()
     await page.route_web_socket(re.compile("/live"), served)
@@ -321,8 +334,44 @@ async def test_who_is_not_told_what_was_missed_asks_again(
     sockets[0].send(frame(order_id, 9, "FAILED", reason="NO_ROUTE", cursor="c-2"))
     await expect(row(page, order_id).locator(".status")).to_contain_text("Failed")
     answered = len(commands)
-    await page.clock.run_for(30_000)
+    for _ in range(15):
+        await page.clock.run_for(1_000)
     assert len(commands) == answered
+
+
+async def test_one_socket_is_opened_however_often_the_page_began_and_pinged_each_half_a_minute(
+    page: Page, stack: Stack, complaints: Complaints
+) -> None:
+    complaints.expect("503 (Service Unavailable)")
+    sockets: list[WebSocketRoute] = []
+    pings: list[Any] = []
+
+    def served(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        socket.on_message(lambda message: answer(socket, message))
+
+    def answer(socket: WebSocketRoute, message: str | bytes) -> None:
+        pings.append(json.loads(message))
+        socket.send(json.dumps({"type": "pong"}))
+
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=503, json={"code": "UNAVAILABLE", "message": "Not now."})
+
+    await page.clock.install()
+    await page.route_web_socket(re.compile("/live"), served)
+    await page.route("**/api/markets", refuse, times=1)
+    await page.goto(f"{stack.http}/console#token={stack.token}")
+    await expect(page.locator("#trouble")).to_have_text("Not now.", timeout=SECONDS)
+    await page.fill("#amount", "")
+    await page.fill("#token", str(stack.token))
+    await page.click("#token-form button")
+    await live(page)
+    for _ in range(65):
+        await page.clock.run_for(1_000)
+
+    assert len(sockets) == 1
+    assert len(pings) >= 2
+    assert all(ping == {"action": "ping"} for ping in pings)
 
 
 async def test_an_order_whose_answer_was_lost_is_sent_again_and_stays_one(
@@ -554,6 +603,8 @@ async def test_of_whoever_looked_before_nothing_comes_after_another_token(
 
     order_id = await placed(console)
     await confirmed(console, order_id)
+    await row(console, order_id).get_by_role("button").first.click()
+    await expect(console.locator("#order .timeline")).to_be_visible()
     await console.route("**/api/orders?*", late, times=1)
     await placed(console)
     await asked.wait()
@@ -567,6 +618,13 @@ async def test_of_whoever_looked_before_nothing_comes_after_another_token(
     await expect(console.locator("#trouble")).to_contain_text("does not accept this token")
     assert sockets[-1].is_closed()
     assert await row(console, order_id).count() == 0
+    for place in ["#blotter-count", "#ticket-status", "#order-body"]:
+        await expect(console.locator(place)).to_be_empty()
+    opened_before = len(sockets)
+    for event in ["offline", "online"]:
+        await console.evaluate("name => dispatchEvent(new Event(name))", event)
+        await expect(console.locator("#live")).to_have_text("signed out")
+    assert len(sockets) == opened_before
 
 
 async def test_what_is_being_placed_is_not_sent_again_for_another_token(

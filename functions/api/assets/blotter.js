@@ -24,6 +24,8 @@ export class Blotter {
   forget() {
     this.#orders.clear();
     this.#arrange();
+    say($("blotter-count"), "");
+    $("no-orders").hidden = true;
   }
 
   // A page of the API; what is known already and newer is kept.

@@ -9,6 +9,7 @@ const PONG_MS = 10_000;
 const ANSWER_MS = 10_000;
 
 export class Live {
+  #wanted = false;
   #socket = null;
   #cursor = null;
   #resuming = false;
@@ -18,21 +19,27 @@ export class Live {
   // `url` gives the address for each attempt; `opened`, `frame` and `state` are told what happens.
   constructor(url, { opened, frame, state }) {
     Object.assign(this, { url, opened, frame, state });
-    addEventListener("online", () => this.restart());
+    addEventListener("online", () => this.#wanted && this.#begin());
     // Browsers are slow to notice that a socket leads nowhere, but know that the network is gone.
-    addEventListener("offline", () => this.#lost());
+    addEventListener("offline", () => this.#wanted && this.#lost());
   }
 
-  // `anew`: as someone else, to whom the cursor of the one before means nothing.
-  restart({ anew = false } = {}) {
-    if (anew) this.#cursor = null;
-    this.#failures = 0;
-    this.#connect();
+  start() {
+    if (this.#wanted) return;
+    this.#wanted = true;
+    this.#begin();
   }
 
+  // To whoever starts it next, the cursor of the one before means nothing.
   stop() {
+    this.#wanted = false;
     this.#cursor = null;
     this.#drop();
+  }
+
+  #begin() {
+    this.#failures = 0;
+    this.#connect();
   }
 
   #connect() {
