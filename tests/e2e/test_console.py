@@ -277,6 +277,8 @@ async def test_a_socket_that_was_cut_comes_back_with_the_cursor_and_repeats_chan
     status = row(page, order_id).locator(".status")
     sockets[0].send(frame(order_id, 9, "FAILED", reason="PRICE_LIMIT", cursor="c-7"))
     await expect(status).to_contain_text("worse than the limit price")
+    read_out = page.locator("[role=status], [role=alert], [aria-live]")
+    await expect(read_out.filter(has_text=f"{order_id[-8:]} failed")).to_have_count(1)
 
     lets_in.clear()
     await sockets[0].close(code=1001)
@@ -527,12 +529,39 @@ async def test_an_order_that_a_worker_has_is_not_cancelled_and_it_is_told_why(
     await expect(console.locator("#trouble")).to_have_text(words)
 
 
+async def test_an_order_is_cancelled_by_its_own_name_and_the_focus_stays_in_its_row(
+    console: Page,
+) -> None:
+    order_id, at = "763a6169-1268-834f-a2a1-af837681f7c4", "2026-11-23T08:00:00.000Z"
+    times = {"createdAt": at, "updatedAt": at}
+    cancelled = {**ORDER, **times, "orderId": order_id, "seq": 2, "status": "CANCELLED"}
+
+    async def accept(route: Route) -> None:
+        await route.fulfill(status=201, json={"data": {"orderId": order_id}})
+
+    async def cancel(route: Route) -> None:
+        await route.fulfill(json={"data": cancelled})
+
+    await console.route("**/api/orders/execute", accept)
+    await console.route(f"**/api/orders/{order_id}", cancel)
+    await placed(console)
+    of_the_order = row(console, order_id).get_by_role("button")
+    button = of_the_order.and_(console.get_by_role("button", name="Cancel order …7681f7c4 of "))
+    await button.press("Enter")
+
+    await expect(row(console, order_id).locator(".status")).to_contain_text("Cancelled")
+    await expect(of_the_order).to_have_count(1)
+    await expect(of_the_order).to_be_focused()
+
+
 async def test_a_pair_that_no_pool_has_goes_by_way_of_a_hub(console: Page) -> None:
     await console.select_option("#pair", "JUP/SOL")
     await console.fill("#amount", "3")
 
     captions = console.locator("#venues caption")
     await expect(captions).to_have_text(["SOL → USDC", "USDC → JUP"], timeout=SECONDS)
+    quotes = console.locator("#venues").get_by_role("region", name="USDC → JUP")
+    await expect(quotes).to_have_attribute("tabindex", "0")
     await expect(console.locator("#sums")).to_contain_text("SOL → USDC → JUP, ")
     order_id = await placed(console)
     await confirmed(console, order_id)

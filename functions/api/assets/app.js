@@ -116,9 +116,7 @@ function take(frame) {
 function announce({ orderId, status, executionPrice, reason }) {
   const price = executionPrice ? ` at ${shownPrice(executionPrice)}` : "";
   const why = reason ? ` ${whyFailed(reason)}` : "";
-  const message = `Order ${shortId(orderId)} ${status.toLowerCase()}${price}.${why}`;
-  say($("news"), message);
-  say($("ticket-status"), message);
+  say($("ticket-status"), `Order ${shortId(orderId)} ${status.toLowerCase()}${price}.${why}`);
 }
 
 function shownState(now) {
