@@ -276,7 +276,6 @@ export class Ticket {
         say($("ticket-status"), `${error.message} Trying again…`);
         const wait = Math.max(error.retryAfter * 1000, 400 * 2 ** attempt);
         await new Promise((resolve) => setTimeout(resolve, wait));
-        signal.throwIfAborted();
       }
     }
   }
