@@ -438,35 +438,38 @@ async def test_an_open_order_shows_the_latest_that_is_known_of_it_and_of_no_othe
     await row(page, other).get_by_role("button").first.click()
     await expect(timeline.first).to_be_visible()
     await filled(http, stack, order_id)
-    asked, answers = asyncio.Queue[int](), [asyncio.Event() for _ in range(3)]
+    asked: list[Request] = []
+    answers = [asyncio.Event() for _ in range(3)]
 
     async def tell_one_more_each_time(route: Route) -> None:
+        turn = len(asked)
+        asked.append(route.request)
+        if turn >= len(answers):
+            await route.continue_()
+            return
         content = await (await route.fetch()).json()
-        turn = told.pop(0)
         del content["data"]["events"][turn + 2 :]
-        asked.put_nowait(turn)
         await answers[turn].wait()
         await route.fulfill(json=content)
 
     async def refuse(route: Route) -> None:
         await route.fulfill(status=503, json={"code": "UNAVAILABLE", "message": "Not now."})
 
-    told = [0, 1, 2]
     events = f"**/api/orders/{order_id}/events"
-    await page.route(events, tell_one_more_each_time, times=3)
-    await row(page, order_id).get_by_role("button").first.click()
-    await asked.get()
+    await page.route(events, tell_one_more_each_time)
+    async with page.expect_request(events):
+        await row(page, order_id).get_by_role("button").first.click()
     await expect(timeline).to_have_count(0)
     answers[0].set()
     await expect(timeline).to_have_count(2)
 
     change = frame(order_id, 9, "CONFIRMED")
     for _ in answers[1:]:
-        sockets[0].send(change)
-        await asked.get()
+        async with page.expect_request(events):
+            sockets[0].send(change)
     answers[2].set()
     await expect(timeline).to_have_count(4)
-    async with page.expect_event("requestfinished", lambda request: "/events" in request.url):
+    async with page.expect_event("requestfinished", lambda request: request == asked[1]):
         answers[1].set()
     await page.evaluate("new Promise(requestAnimationFrame)")
     await expect(timeline).to_have_count(4)
