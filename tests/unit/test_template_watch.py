@@ -36,9 +36,14 @@ AWS_OWN = {
         {"ApiId"},
         {"4xx", "5xx", "Count", "ClientError", "ConnectCount", "ExecutionError", "MessageCount"},
     ),
-    "AWS/RDS": ({"ProxyName"}, {"DatabaseConnections", "MaxDatabaseConnectionsAllowed"}),
+    "AWS/RDS": (
+        {"ProxyName", "TargetGroup", "TargetRole"},
+        {"DatabaseConnections", "MaxDatabaseConnectionsAllowed"},
+    ),
 }
 """What AWS writes of what we read, by its documentation."""
+AWS_NAMES = {"TargetGroup": "default", "TargetRole": "READ_WRITE"}
+"""The writer alone: a reader that stands by has connections of its own that it may open."""
 
 
 @dataclass(frozen=True)
@@ -150,8 +155,9 @@ def test_each_metric_of_aws_that_is_read_is_one_with_its_dimension(watch: Deploy
             dimensions, names = AWS_OWN[metric.namespace]
             assert metric.name in names, metric
             assert {name for name, _ in metric.dimensions} == dimensions, metric
-            # Of the outer stack, by the parameter that has its name.
-            assert all(value.startswith("<") for _, value in metric.dimensions), metric
+            for name, value in metric.dimensions:
+                # Of the outer stack, by the parameter that has its name.
+                assert value == AWS_NAMES.get(name) or value.startswith("<"), metric
 
 
 def test_the_dashboard_shows_every_venue_and_every_reason(watch: Deployed) -> None:
@@ -178,6 +184,20 @@ def test_every_alarm_is_told_to_the_topic_and_so_is_its_end(watch: Deployed) -> 
         topic = ["arn:aws:sns:::topic"]
         assert (told.get("AlarmActions"), told.get("OKActions")) == (topic, topic), name
         assert told["AlarmDescription"], name
+
+
+def test_a_function_that_does_nothing_but_be_throttled_rings(watch: Deployed) -> None:
+    """It writes neither invocations nor errors then, and one missing takes the rate along."""
+    rung = set()
+    for name, alarm in watch.of_type("AWS::CloudWatch::Alarm").items():
+        rate, *metrics = alarm["Properties"].get("Metrics", [{}])
+        read = {one["Id"]: one["MetricStat"]["Metric"]["MetricName"] for one in metrics}
+        if "Throttles" not in read.values():
+            continue
+        rung.add(name)
+        left = re.sub(r"FILL\((\w+), 0\)", "", rate["Expression"])
+        assert set(re.findall(r"[a-z]+", left)) & read.keys() == set(), name
+    assert len(rung) == 6
 
 
 def test_an_accepted_order_is_counted_by_the_line_that_the_api_logs(watch: Deployed) -> None:
