@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import runpy
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.metrics import MetricUnit
 
+from sluice import observability
 from sluice.engine import Deadline
 from sluice.errors import FailReason, Refusal, SwapRefused
 from sluice.observability import Apart, by_reason, by_venue, metrics
@@ -69,6 +71,20 @@ def test_what_is_counted_apart_is_a_line_for_each_value_and_then_forgotten(
             ["colour", "service"],
         )
     assert written(apart) == []
+
+
+def test_metrics_are_those_of_the_stack_that_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Sluice/staging")
+
+    # As a new process has it.
+    made = runpy.run_path(observability.__file__)
+
+    made["by_venue"].of("a")("Seen", MetricUnit.Count, 1)
+    (line,) = written(made["by_venue"])
+    assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Sluice/staging"
+    assert made["metrics"].namespace == "Sluice/staging"
 
 
 async def test_venues_are_counted_by_what_they_offered_and_what_they_won() -> None:

@@ -42,6 +42,8 @@ AWS_OWN = {
     ),
 }
 """What AWS writes of what we read, by its documentation."""
+OURS = "Sluice/sluice"
+"""The namespace of a stack that is called `sluice`."""
 AWS_NAMES = {"TargetGroup": "default", "TargetRole": "READ_WRITE"}
 """The writer alone: a reader that stands by has connections of its own that it may open."""
 
@@ -131,8 +133,9 @@ def test_each_metric_of_ours_that_is_read_is_written_with_its_dimensions(watch: 
         transformation["MetricName"]
         for one in watch.of_type("AWS::Logs::MetricFilter").values()
         for transformation in one["Properties"]["MetricTransformations"]
+        if transformation["MetricNamespace"] == OURS
     }
-    ours = [metric for metric in read(watch) if metric.namespace == "Sluice"]
+    ours = [metric for metric in read(watch) if metric.namespace == OURS]
     assert len(ours) > 20
 
     for metric in ours:
@@ -151,7 +154,7 @@ def test_each_metric_of_ours_that_is_read_is_written_with_its_dimensions(watch: 
 
 def test_each_metric_of_aws_that_is_read_is_one_with_its_dimension(watch: Deployed) -> None:
     for metric in read(watch):
-        if metric.namespace != "Sluice":
+        if metric.namespace != OURS:
             dimensions, names = AWS_OWN[metric.namespace]
             assert metric.name in names, metric
             assert {name for name, _ in metric.dimensions} == dimensions, metric
@@ -173,6 +176,14 @@ def test_services_are_called_as_their_functions_call_themselves(outer: Deployed)
         for function in outer.of_type("AWS::Lambda::Function").values()
     ]
     assert WRITERS.keys() <= {one["POWERTOOLS_SERVICE_NAME"] for one in variables}
+
+
+def test_the_metrics_of_two_stacks_do_not_mix(outer: Deployed) -> None:
+    for function in outer.of_type("AWS::Lambda::Function").values():
+        variables = function["Properties"]["Environment"]["Variables"]
+        assert variables["POWERTOOLS_METRICS_NAMESPACE"] == OURS
+    other = nested(sluice(**{"AWS::StackName": "other"}), "Watch")
+    assert {m.namespace for m in read(other)} == {*AWS_OWN, "Sluice/other"}
 
 
 def test_every_alarm_is_told_to_the_topic_and_so_is_its_end(watch: Deployed) -> None:
