@@ -121,6 +121,28 @@ def test_each_function_has_a_role_of_its_own_made_of_nothing_but_ours(way: str) 
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_every_way_to_deploy_is_one_that_the_rules_allow(way: str) -> None:
+    assert sluice(**WAYS[way]).refused() == set()
+
+
+@pytest.mark.parametrize(
+    ("rule", "parameters"),
+    [
+        ("NothingIsOpenOnAws", AWS | {"Auth": "off"}),
+        ("SolanaIsSomewhere", {}),
+        ("NetworksAreWhole", AWS | {"VpcId": "vpc-1"}),
+        ("NetworksAreWhole", AWS | {"SubnetIds": ["subnet-1"]}),
+        ("FunctionsHaveAGroup", AWS | YOURS | NETWORK),
+        ("NamesAreCertified", AWS | NAMES | {"CertificateArn": ""}),
+    ],
+)
+def test_what_could_not_work_is_refused_before_anything_is_made(
+    rule: str, parameters: dict[str, Any]
+) -> None:
+    assert sluice(**parameters).refused() == {rule}
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_what_is_referred_to_is_made(way: str) -> None:
     for stack in stacks(way):
         known = set(stack.resources)
