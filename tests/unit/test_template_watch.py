@@ -211,17 +211,27 @@ def test_a_function_that_does_nothing_but_be_throttled_rings(watch: Deployed) ->
     assert len(rung) == 6
 
 
-def test_an_accepted_order_is_counted_by_the_line_that_the_api_logs(watch: Deployed) -> None:
-    source = (ROOT / "functions/api/app.py").read_text()
+def test_accepted_orders_are_counted_and_timed_by_the_gateway_whatever_functions_log(
+    outer: Deployed, watch: Deployed
+) -> None:
+    stage = outer.resources["HttpStage"]["Properties"]["AccessLogSettings"]
+    fields = dict(re.findall(r'"(\w+)":("?\$context\.[\w.]+"?)', stage["Format"]))
+    # Without quotation marks, since metrics are numbers.
+    numbers = {"status": "$context.status", "millis": "$context.responseLatency"}
+    assert numbers.items() <= fields.items()
+    assert (fields["method"], fields["path"]) == ('"$context.httpMethod"', '"$context.path"')
     assert "/api/orders/execute" in (ROOT / "functions/api/placing.py").read_text()
+
+    accepted = '$.method = "POST" && $.path = "/api/orders/execute" && $.status = 201'
+    drawn = {}
     for one in watch.of_type("AWS::Logs::MetricFilter").values():
-        pattern = one["Properties"]["FilterPattern"]
-        assert pattern == (
-            '{ $.message = "request" && $.route = "POST /api/orders/execute" '
-            "&& $.http_status = 201 }"
-        )
+        assert one["Properties"]["LogGroupName"] == f"<{stage['DestinationArn']['Fn::GetAtt'][0]}>"
         (transformation,) = one["Properties"]["MetricTransformations"]
-        asked = re.findall(r"\$\.(\w+)", pattern + transformation["MetricValue"])
-        for field in set(asked) - {"message"}:
-            assert f'"{field}":' in source
-    assert '"request",' in source
+        drawn[transformation["MetricName"]] = (
+            one["Properties"]["FilterPattern"],
+            transformation["MetricValue"],
+        )
+    assert drawn == {
+        "OrdersAccepted": (f"{{ {accepted} }}", "1"),
+        "AcceptLatency": (f"{{ {accepted} && $.millis = * }}", "$.millis"),
+    }
