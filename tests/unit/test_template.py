@@ -301,6 +301,9 @@ def test_a_new_version_is_tried_and_taken_back_by_its_alarms() -> None:
         assert "Canary10Percent5Minutes" in json.dumps(properties["DeploymentConfigName"]), name
         assert properties["AlarmConfiguration"]["Alarms"], name
         assert "DEPLOYMENT_STOP_ON_ALARM" in properties["AutoRollbackConfiguration"]["Events"]
+    # Its handler raises nothing: broken code is seen by what it gives back.
+    (worker,) = (json.dumps(group) for name, group in groups.items() if "Worker" in name)
+    assert "Outputs.OrdersBrokenAlarm" in worker
     assert not sluice(**WAYS["all made"]).of_type("AWS::CodeDeploy::DeploymentGroup")
 
 
