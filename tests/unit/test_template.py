@@ -132,6 +132,8 @@ def test_every_way_to_deploy_is_one_that_the_rules_allow(way: str) -> None:
         ("SolanaIsSomewhere", {}),
         ("NetworksAreWhole", AWS | {"VpcId": "vpc-1"}),
         ("NetworksAreWhole", AWS | {"SubnetIds": ["subnet-1"]}),
+        ("ZonesAreTwo", AWS | {"ZoneA": "us-east-1b"}),
+        ("ZonesAreTwo", AWS | {"ZoneA": "us-east-1b", "ZoneB": "us-east-1b"}),
         ("FunctionsHaveAGroup", AWS | YOURS | NETWORK),
         ("NamesAreCertified", AWS | NAMES | {"CertificateArn": ""}),
     ],
@@ -240,6 +242,32 @@ def test_what_stays_of_a_stack_is_not_in_the_way_when_its_first_deploy_is_tried_
         "ApiGatewayLogsRole": "Retain",
         "ApiGatewayAccount": "Retain",
     }
+
+
+def test_zones_can_be_chosen_and_are_those_that_aws_names_first_if_they_are_not() -> None:
+    def zones(**parameters: str) -> dict[str, object]:
+        subnets = nested(sluice(**AWS, **parameters), "Data").of_type("AWS::EC2::Subnet")
+        return {name: one["Properties"]["AvailabilityZone"] for name, one in subnets.items()}
+
+    first, second = ({"Fn::Select": [n, {"Fn::GetAZs": ""}]} for n in (0, 1))
+    for chosen, (a, b) in (
+        (zones(), (first, second)),
+        (zones(ZoneA="us-east-1b", ZoneB="us-east-1d"), ("us-east-1b", "us-east-1d")),
+    ):
+        assert chosen == {
+            "PrivateSubnetA": a,
+            "PublicSubnetA": a,
+            "PrivateSubnetB": b,
+            "PublicSubnetB": b,
+        }
+
+
+@pytest.mark.parametrize("name", ["Sluice", "sluice_prod", "1st", "s" * 32])
+def test_a_stack_is_not_called_what_its_database_or_cache_could_not_be(name: str) -> None:
+    allowed = template("infra/data.yaml")["Parameters"]["Name"]["AllowedPattern"]
+
+    assert re.match(allowed, "sluice-staging2")
+    assert not re.match(allowed, name)
 
 
 def test_the_database_is_not_lost() -> None:
