@@ -156,7 +156,7 @@ class Deployment:
         )
 
     def alarm_metrics(self) -> int:
-        """The metrics that alarms read, by which they are paid for: an expression may have several."""
+        """The metrics that alarms read, by which they are paid for: of an expression, several."""
         return sum(
             sum("MetricStat" in metric for metric in one.get("Metrics", ())) or 1
             for one in self.of("AWS::CloudWatch::Alarm")
