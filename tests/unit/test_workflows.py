@@ -61,6 +61,13 @@ def test_each_make_target_that_is_run_exists() -> None:
     assert wanted <= targets
 
 
+def test_each_lock_is_audited() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+
+    locks = set(re.findall(r"--output-file (\S+)", makefile))
+    assert "infra/checkov.txt" in locks <= set(re.findall(r"--requirement (\S+)", makefile))
+
+
 def test_each_command_of_ours_that_is_run_exists() -> None:
     command = typer.main.get_command(app)
     known = set(getattr(command, "commands", ()))
