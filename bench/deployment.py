@@ -155,6 +155,13 @@ class Deployment:
             if one["VpcEndpointType"] == "Interface"
         )
 
+    def alarm_metrics(self) -> int:
+        """The metrics that alarms read, by which they are paid for: of an expression, several."""
+        return sum(
+            sum("MetricStat" in metric for metric in one.get("Metrics", ())) or 1
+            for one in self.of("AWS::CloudWatch::Alarm")
+        )
+
     def reached(self, service: str) -> bool:
         """Whether the functions reach a service of AWS by an endpoint."""
         return any(

@@ -1,5 +1,6 @@
 """The `sluice` command and how it ends."""
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -7,7 +8,7 @@ from typing import NoReturn
 import typer
 
 from . import dlq, keys, order, orders, pools, quote, smoke, status, verify, watch
-from .output import MISUSED, complain
+from .output import MISUSED, UNREAD, complain
 from .service import ServiceError
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs the command; a wrong option or argument is told in one line, like any other failure."""
     try:
         code = app(arguments, prog_name="sluice", standalone_mode=False)
+        sys.stdout.flush()
     except typer.TyperException as error:
         # Without a command the help has been shown already, and there is nothing to say.
         if message := error.format_message():
@@ -45,6 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except (typer.Abort, KeyboardInterrupt):
         complain("interrupted")
         sys.exit(130)
+    except (BrokenPipeError, SystemExit) as error:
+        # Click and Rich exit where nobody reads any more, with 1, which is an answer of ours.
+        if isinstance(error, SystemExit) and error.code != 1:
+            raise
+        # What is left Python would flush once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(UNREAD)
     except Exception as error:
         # A fault of ours, or answers in a shape that is none of the API's: still one line.
         complain(f"unexpected: {error!r}")

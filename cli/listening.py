@@ -27,7 +27,9 @@ class Listener:
     def __init__(self, where: Endpoint) -> None:
         """Connects; raises `Broken`."""
         if where.websocket is None:
-            raise Broken("SLUICE_URL is set, but not SLUICE_WEBSOCKET_URL")
+            raise Broken(
+                "the service does not say where its WebSocket is: set SLUICE_WEBSOCKET_URL"
+            )
         self._open = ExitStack()
         url = where.websocket
         if where.token is not None:

@@ -11,6 +11,8 @@ FAILED = 1
 """The command ran, and the answer is no."""
 MISUSED = 2
 """The command could not run as it was asked to."""
+UNREAD = 141
+"""Whoever read the output has gone; a shell says so of a program that SIGPIPE ended."""
 
 
 FILE_WIDTH = 200

@@ -98,14 +98,17 @@ def _place(
     service = Service(where)
     with ExitStack() as stack:
         # Before the order, so that nothing happens to it unheard.
-        listener = None if seconds is None else _listener(where, stack)
+        listener = None if seconds is None else _listener(service, stack)
         try:
             answer = service.post("/api/orders/execute", body, key)
         except ServiceError as error:
             error.tell()
-            if error.passing:
-                complain(f"whether it was placed is not known; with --key {key} it stays one order")
+            if error.unsure:
+                _tell(key)
             raise typer.Exit(error.code) from error
+        except KeyboardInterrupt:
+            _tell(key)
+            raise
         order_id = str(answer.data["orderId"])
         placed = {"orderId": order_id, "idempotencyKey": key, "replayed": answer.replayed}
         if seconds is not None:
@@ -117,11 +120,15 @@ def _place(
             out().print(f"✓ accepted{known}: {order_id}", markup=False, soft_wrap=True)
 
 
-def _listener(where: Endpoint, stack: ExitStack) -> Listener | None:
+def _tell(key: str) -> None:
+    complain(f"whether it was placed is not known; with --key {key} it stays one order")
+
+
+def _listener(service: Service, stack: ExitStack) -> Listener | None:
     try:
-        return stack.enter_context(Listener(where))
-    except Broken as broken:
-        complain(f"{broken}. Reading the order's timeline instead.")
+        return stack.enter_context(Listener(service.listening()))
+    except (Broken, ServiceError) as error:
+        complain(f"{error}. Reading the order's timeline instead.")
         return None
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -43,10 +43,12 @@ class ServiceError(Exception):
         status: int | None = None,
         faults: tuple[tuple[str, str], ...] = (),
         passing: bool = False,
+        unsure: bool = False,
         retry_seconds: float | None = None,
     ) -> None:
         """`code` is what the command exits with; `passing`: the same may be asked again.
 
+        `unsure`: what was asked for may have been done.
         `status` is that of HTTP, if there was an answer; `faults` are the faulty fields, each with
         what is wrong with it.
         """
@@ -55,6 +57,7 @@ class ServiceError(Exception):
         self.status = status
         self.faults = faults
         self.passing = passing
+        self.unsure = unsure or passing
         self.retry_seconds = retry_seconds
 
     def tell(self) -> None:
@@ -155,6 +158,18 @@ class Service:
             raise self._refusal(response, {})
         return url
 
+    def listening(self) -> Endpoint:
+        """The endpoint with its WebSocket, asked for where it is not known and there is one.
+
+        Raises `ServiceError`.
+        """
+        if self._where.websocket is not None:
+            return self._where
+        told = self.websocket()
+        if told is not None and self._where.http.startswith("https:") and told[:4] != "wss:":
+            raise ServiceError(f"{told} would take the token in the clear")
+        return replace(self._where, websocket=told)
+
     def delete(self, path: str) -> dict[str, Any]:
         return self._patiently("DELETE", path).data
 
@@ -235,6 +250,7 @@ class Service:
             faults=_faults(content.get("details")),
             passing=status == HTTPStatus.TOO_MANY_REQUESTS
             or status >= HTTPStatus.INTERNAL_SERVER_ERROR,
+            unsure=status < HTTPStatus.MULTIPLE_CHOICES,
             retry_seconds=float(retry_after) if retry_after.isdecimal() else None,
         )
 

@@ -165,9 +165,9 @@ class Smoke:
         return f"{route['amountIn']} {route['tokenIn']} → {route['amountOut']} {route['tokenOut']}"
 
     def _websocket(self) -> str:
-        where = self._where
+        where = self._service.listening()
         if where.websocket is None:
-            where = with_websocket(where, self._service.websocket())
+            raise NotTried("the service does not say where it is: --websocket")
         self._listener = self._stack.enter_context(Listener(where))
         return str(where.websocket)
 
@@ -224,15 +224,6 @@ class Smoke:
         if self._order_id is None:
             raise NotTried("there is no order")
         return self._order_id
-
-
-def with_websocket(where: Endpoint, told: str | None) -> Endpoint:
-    """The endpoint with the WebSocket that it says it has; raises `NotTried` and `Wrong`."""
-    if told is None:
-        raise NotTried("the service does not say where it is: --websocket")
-    if where.http.startswith("https:") and not told.startswith("wss:"):
-        raise Wrong(f"{told} would take the token in the clear")
-    return replace(where, websocket=told)
 
 
 def _heard(listener: Listener, order_id: str, seconds: float) -> Iterator[Change]:

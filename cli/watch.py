@@ -44,8 +44,8 @@ def watch(
 
     Exits 0 after --count changes, 2 when the service does not answer.
     """
-    where = endpoint()
-    service = Service(where)
+    service = Service(endpoint())
+    where = service.listening()
     console = out()
     feed = Feed(where, service, complain)
     told = 0

@@ -254,6 +254,11 @@ class FakeHistory:
             return None
         return Past(tuple(e for e in mine if e.seq > after_seq), mine[-1].status.final)
 
+    async def over(self, account: str, order_ids: Collection[UUID]) -> Collection[UUID]:
+        self._answer()
+        ended = (one.event for one in self.written if one.event.status.final)
+        return {e.order_id for e in ended if e.account == account and e.order_id in order_ids}
+
     def _answer(self) -> None:
         if self.gone:
             raise DatabaseUnavailable("it is gone")

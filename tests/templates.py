@@ -70,6 +70,15 @@ class Deployed:
         """Whether a condition is true; None, that there is none, always is."""
         return condition is None or bool(self._test(self._source["Conditions"][condition]))
 
+    def refused(self) -> set[str]:
+        """The names of the rules by which CloudFormation refuses these parameters."""
+        return {
+            name
+            for name, rule in self._source.get("Rules", {}).items()
+            if self._test(rule.get("RuleCondition", {"Fn::And": []}))
+            and not all(self._test(one["Assert"]) for one in rule["Assertions"])
+        }
+
     def of_type(self, kind: str) -> dict[str, Template]:
         """The resources of a type by their logical names."""
         return {name: one for name, one in self.resources.items() if one["Type"] == kind}
@@ -82,6 +91,11 @@ class Deployed:
             case "Fn::Equals":
                 one, other = (self.value(argument) for argument in arguments)
                 return bool(one == other)
+            case "Fn::EachMemberEquals":
+                members, other = (self.value(argument) for argument in arguments)
+                return all(
+                    one == other for one in (members if isinstance(members, list) else [members])
+                )
             case "Fn::Not":
                 return not self._test(arguments[0])
             case "Fn::And":

@@ -12,7 +12,7 @@ from mangum.types import LambdaContext
 from sluice.config import ApiConfig, load
 from sluice.observability import logger
 
-from . import cancelling, console, errors, markets, orders, placing, system
+from . import cancelling, console, docs, errors, markets, orders, placing, system
 from .documented import Documented
 from .services import Services
 
@@ -42,6 +42,7 @@ def create_app(services: Callable[[], Services], *, documenting: bool = False) -
     markets.install(app, services)
     system.install(app, services)
     console.install(app, services)
+    docs.install(app)
     errors.install(app)
     return app
 

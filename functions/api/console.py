@@ -22,7 +22,7 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 _ASKED_EACH_TIME = "no-cache"
 _KEPT_FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -38,12 +38,12 @@ def install(app: FastAPI, services: Callable[[], Services]) -> None:
             "Cache-Control": _ASKED_EACH_TIME,
         }
         html = (_OURS / "console.html").read_text(encoding="utf-8")
-        return HTMLResponse(html.replace("{version}", version()), headers=_SAFE | headers)
+        return HTMLResponse(html.replace("{version}", version()), headers=SAFE | headers)
 
     @app.get("/console/config.json", include_in_schema=False)
     async def config() -> JSONResponse:
         content = {"websocket": services().config.WEBSOCKET_URL}
-        return JSONResponse(content, headers=_SAFE | {"Cache-Control": _ASKED_EACH_TIME})
+        return JSONResponse(content, headers=SAFE | {"Cache-Control": _ASKED_EACH_TIME})
 
     @app.get("/console/assets/{of_version}/{name}", include_in_schema=False)
     async def asset(request: Request) -> Response:
@@ -51,7 +51,7 @@ def install(app: FastAPI, services: Callable[[], Services]) -> None:
         content = parts().get(name) if of_version == version() else None
         if content is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
-        headers = _SAFE | {"Cache-Control": _KEPT_FOR_EVER}
+        headers = SAFE | {"Cache-Control": _KEPT_FOR_EVER}
         return Response(content, media_type=_TYPES[Path(name).suffix], headers=headers)
 
 

@@ -156,4 +156,4 @@ ROUTES: Mapping[str, Mapping[str, Any]] = {
         "responses": {503: {"model": Success[HealthView]}},
     },
 }
-"""The options of each route by its method and path; all but the status are for OpenAPI alone."""
+"""The options of each route by its method and path, for OpenAPI alone."""

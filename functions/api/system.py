@@ -1,10 +1,9 @@
-"""What is about the service itself: alive, ready, documented."""
+"""What is about the service itself: alive, ready."""
 
 from collections.abc import Callable
 from http import HTTPStatus
 
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 
 from .answers import Success, View, answer
 from .documented import Documented
@@ -29,8 +28,3 @@ def install(app: Documented, services: Callable[[], Services]) -> None:
         state = await check(services())
         status = HTTPStatus.OK if state.ready else HTTPStatus.SERVICE_UNAVAILABLE
         return answer(Success(data=state), status)
-
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> HTMLResponse:
-        # Relative, so that it works below whatever path the gateway puts in front.
-        return get_swagger_ui_html(openapi_url="openapi.json", title="Sluice API")

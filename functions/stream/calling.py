@@ -12,8 +12,8 @@ from sluice.observability import logger
 _IMPATIENT = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 2})
 
 
-def call_relay(function: str, shard: int, source: str) -> None:
-    """Starts it and does not wait; raises nothing, and blocks for some seconds at most."""
+def call_relay(function: str, shard: int, source: str) -> bool:
+    """Starts it and does not wait; whether it was called. Blocks for some seconds at most."""
     payload = json.dumps({"source": source, "shard": shard}).encode()
     try:
         boto3.client("lambda", config=_IMPATIENT).invoke(
@@ -21,3 +21,5 @@ def call_relay(function: str, shard: int, source: str) -> None:
         )
     except (BotoCoreError, ClientError) as error:
         logger.error("no relay could be called", extra={"shard": shard}, exc_info=error)
+        return False
+    return True

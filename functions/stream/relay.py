@@ -50,8 +50,8 @@ async def _live(shard: int | None, seconds: float, function: str) -> str:
     poster = ApiGatewayPoster(config().WEBSOCKET_ENDPOINT, config().AWS_REGION)
     served = FIRST_SHARD if shard is None else shard
 
-    async def call_next() -> None:
-        await _start(function, served, "relay")
+    async def call_next() -> bool:
+        return await _start(function, served, "relay")
 
     writing = asyncio.create_task(_keep_writing())
     try:
@@ -96,8 +96,8 @@ async def _start_others(valkey: Valkey, function: str) -> None:
             await _start(function, shard, "schedule")
 
 
-async def _start(function: str, shard: int, source: str) -> None:
+async def _start(function: str, shard: int, source: str) -> bool:
     # Imported here: a relay that serves alone needs it once in its life.
     from .calling import call_relay
 
-    await asyncio.to_thread(call_relay, function, shard, source)
+    return await asyncio.to_thread(call_relay, function, shard, source)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sluice.config import ConnectionsConfig
 from sluice.observability import logger
@@ -24,6 +24,9 @@ from sluice.streaming.wire import LineError
 if TYPE_CHECKING:
     from sluice.streaming.poster import ApiGatewayPoster
 
+
+ANSWER_SECONDS: Final = 6.0
+"""Less than the function may take, and more than the poster waits for one answer."""
 
 loop = asyncio.new_event_loop()
 
@@ -47,7 +50,19 @@ class Hearing:
         """Sees to it that a command is answered, here or by the relay."""
         answer = self._answer(connection, body)
         if answer is not None:
-            loop.run_until_complete(self.poster.post(connection.id, answer))
+            loop.run_until_complete(self._post(connection.id, answer))
+
+    async def _post(self, connection_id: str, answer: Frame) -> None:
+        # Imported here, as the poster is.
+        from sluice.streaming.poster import PostFailed
+
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self.poster.post(connection_id, answer)
+        except (PostFailed, TimeoutError) as error:
+            # The client asks again; to fail would make an alarm of API Gateway's being busy.
+            extra = {"id": connection_id}
+            logger.warning("a client is not answered", extra=extra, exc_info=error)
 
     @cached_property
     def poster(self) -> "ApiGatewayPoster":

@@ -108,6 +108,9 @@ class Batch:
         self, queues: Queues, jitter: Callable[[int], int] = _RANDOM.randrange
     ) -> list[Received]:
         """Has each unfinished message come again in its time, or no more; those SQS must keep."""
+        # Lambda sees no error in what is given back: alarms, and by them the canary, see this.
+        if broken := sum(again.broken for _, again in self.faults):
+            metrics.add_metric("MessagesBroken", MetricUnit.Count, broken)
         kept = []
         for message, again in self.faults:
             seconds = again.seconds

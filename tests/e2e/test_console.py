@@ -135,6 +135,15 @@ async def posted(http: aiohttp.ClientSession, stack: Stack) -> str:
         return order_id
 
 
+async def filled(http: aiohttp.ClientSession, stack: Stack, order_id: str) -> None:
+    async with asyncio.timeout(SECONDS / 1000):
+        while True:
+            async with http.get(f"{stack.http}/api/orders/{order_id}") as response:
+                if (await response.json())["data"]["status"] == "CONFIRMED":
+                    return
+            await asyncio.sleep(0.2)
+
+
 def row(page: Page, order_id: str) -> Locator:
     return page.locator(f'#orders tr[data-order="{order_id}"]')
 
@@ -234,6 +243,19 @@ def frame(order_id: str, seq: int, status: str, **others: object) -> str:
     return json.dumps(content | others)
 
 
+def note(socket: WebSocketRoute, commands: list[Any]) -> None:
+    """Answers its pings, and notes what else it is told."""
+
+    def told(message: str | bytes) -> None:
+        command = json.loads(message)
+        if command == {"action": "ping"}:
+            socket.send(json.dumps({"type": "pong"}))
+        else:
+            commands.append(command)
+
+    socket.on_message(told)
+
+
 async def test_a_socket_that_was_cut_comes_back_with_the_cursor_and_repeats_change_nothing(
     page: Page, stack: Stack, complaints: Complaints
 ) -> None:
@@ -247,7 +269,7 @@ async def test_a_socket_that_was_cut_comes_back_with_the_cursor_and_repeats_chan
         heard: list[Any] = []
         sockets.append(socket)
         commands.append(heard)
-        socket.on_message(lambda message: heard.append(json.loads(message)))
+        note(socket, heard)
 
     await page.route_web_socket(re.compile("/live"), served)
     await opened(page, stack)
@@ -255,6 +277,8 @@ async def test_a_socket_that_was_cut_comes_back_with_the_cursor_and_repeats_chan
     status = row(page, order_id).locator(".status")
     sockets[0].send(frame(order_id, 9, "FAILED", reason="PRICE_LIMIT", cursor="c-7"))
     await expect(status).to_contain_text("worse than the limit price")
+    read_out = page.locator("[role=status], [role=alert], [aria-live]")
+    await expect(read_out.filter(has_text=f"{order_id[-8:]} failed")).to_have_count(1)
 
     lets_in.clear()
     await sockets[0].close(code=1001)
@@ -296,7 +320,7 @@ async def test_who_is_not_told_what_was_missed_asks_again(
 
     def served(socket: WebSocketRoute) -> None:
         sockets.append(socket)
-        socket.on_message(lambda message: commands.append(json.loads(message)))
+        note(socket, commands)
 
     await page.clock.install()
     await page.route_web_socket(re.compile("/live"), served)
@@ -312,8 +336,44 @@ async def test_who_is_not_told_what_was_missed_asks_again(
     sockets[0].send(frame(order_id, 9, "FAILED", reason="NO_ROUTE", cursor="c-2"))
     await expect(row(page, order_id).locator(".status")).to_contain_text("Failed")
     answered = len(commands)
-    await page.clock.run_for(30_000)
+    for _ in range(15):
+        await page.clock.run_for(1_000)
     assert len(commands) == answered
+
+
+async def test_one_socket_is_opened_however_often_the_page_began_and_pinged_each_half_a_minute(
+    page: Page, stack: Stack, complaints: Complaints
+) -> None:
+    complaints.expect("503 (Service Unavailable)")
+    sockets: list[WebSocketRoute] = []
+    pings: list[Any] = []
+
+    def served(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        socket.on_message(lambda message: answer(socket, message))
+
+    def answer(socket: WebSocketRoute, message: str | bytes) -> None:
+        pings.append(json.loads(message))
+        socket.send(json.dumps({"type": "pong"}))
+
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=503, json={"code": "UNAVAILABLE", "message": "Not now."})
+
+    await page.clock.install()
+    await page.route_web_socket(re.compile("/live"), served)
+    await page.route("**/api/markets", refuse, times=1)
+    await page.goto(f"{stack.http}/console#token={stack.token}")
+    await expect(page.locator("#trouble")).to_have_text("Not now.", timeout=SECONDS)
+    await page.fill("#amount", "")
+    await page.fill("#token", str(stack.token))
+    await page.click("#token-form button")
+    await live(page)
+    for _ in range(65):
+        await page.clock.run_for(1_000)
+
+    assert len(sockets) == 1
+    assert len(pings) >= 2
+    assert all(ping == {"action": "ping"} for ping in pings)
 
 
 async def test_an_order_whose_answer_was_lost_is_sent_again_and_stays_one(
@@ -340,6 +400,87 @@ async def test_an_order_whose_answer_was_lost_is_sent_again_and_stays_one(
     keys = {await request.header_value("idempotency-key") for request in asked}
     assert (len(asked), len(keys)) == (2, 1)
     assert await response.header_value("idempotent-replayed") == "true"
+
+
+async def test_an_order_whose_answer_keeps_breaking_off_is_asked_again_under_its_key(
+    console: Page,
+) -> None:
+    keys: list[str | None] = []
+
+    async def cut_what_is_not_pressed_again(route: Route) -> None:
+        keys.append(await route.request.header_value("idempotency-key"))
+        if len(keys) > 4:
+            await route.continue_()
+            return
+        await route.fetch()
+        await route.fulfill(status=201, content_type="application/json", body='{"data": {"ord')
+
+    await console.route("**/api/orders/execute", cut_what_is_not_pressed_again)
+    await console.click("#submit")
+    fault = console.locator("#ticket-fault")
+    await expect(fault).to_contain_text("press again, it stays one order", timeout=SECONDS)
+    async with console.expect_response("**/api/orders/execute") as answer:
+        await console.click("#submit")
+
+    assert await (await answer.value).header_value("idempotent-replayed") == "true"
+    assert (len(keys), len(set(keys))) == (5, 1)
+
+
+async def test_an_open_order_shows_the_latest_that_is_known_of_it_and_of_no_other(
+    page: Page, stack: Stack, http: aiohttp.ClientSession, complaints: Complaints
+) -> None:
+    complaints.expect("503 (Service Unavailable)")
+    sockets: list[WebSocketRoute] = []
+    await page.route_web_socket(re.compile("/live"), lambda socket: sockets.append(socket))
+    await opened(page, stack)
+    other, order_id = await placed(page), await placed(page)
+    timeline, fault = page.locator("#order .timeline li"), page.locator("#order-fault")
+    await row(page, other).get_by_role("button").first.click()
+    await expect(timeline.first).to_be_visible()
+    await filled(http, stack, order_id)
+    asked: list[Request] = []
+    answers = [asyncio.Event() for _ in range(3)]
+
+    async def tell_one_more_each_time(route: Route) -> None:
+        turn = len(asked)
+        asked.append(route.request)
+        if turn >= len(answers):
+            await route.continue_()
+            return
+        content = await (await route.fetch()).json()
+        del content["data"]["events"][turn + 2 :]
+        await answers[turn].wait()
+        await route.fulfill(json=content)
+
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=503, json={"code": "UNAVAILABLE", "message": "Not now."})
+
+    events = f"**/api/orders/{order_id}/events"
+    await page.route(events, tell_one_more_each_time)
+    async with page.expect_request(events):
+        await row(page, order_id).get_by_role("button").first.click()
+    await expect(timeline).to_have_count(0)
+    answers[0].set()
+    await expect(timeline).to_have_count(2)
+
+    change = frame(order_id, 9, "CONFIRMED")
+    for _ in answers[1:]:
+        async with page.expect_request(events):
+            sockets[0].send(change)
+    answers[2].set()
+    await expect(timeline).to_have_count(4)
+    async with page.expect_event("requestfinished", lambda request: request == asked[1]):
+        answers[1].set()
+    await page.evaluate("new Promise(requestAnimationFrame)")
+    await expect(timeline).to_have_count(4)
+
+    await page.route(events, refuse, times=1)
+    sockets[0].send(change)
+    await expect(fault).to_have_text("Not now.")
+    await expect(timeline).to_have_count(4)
+    sockets[0].send(change)
+    await expect(fault).to_be_empty()
+    await expect(timeline).to_have_count(4)
 
 
 async def test_a_fault_is_told_in_words_beside_its_field(
@@ -391,12 +532,39 @@ async def test_an_order_that_a_worker_has_is_not_cancelled_and_it_is_told_why(
     await expect(console.locator("#trouble")).to_have_text(words)
 
 
+async def test_an_order_is_cancelled_by_its_own_name_and_the_focus_stays_in_its_row(
+    console: Page,
+) -> None:
+    order_id, at = "763a6169-1268-834f-a2a1-af837681f7c4", "2026-11-23T08:00:00.000Z"
+    times = {"createdAt": at, "updatedAt": at}
+    cancelled = {**ORDER, **times, "orderId": order_id, "seq": 2, "status": "CANCELLED"}
+
+    async def accept(route: Route) -> None:
+        await route.fulfill(status=201, json={"data": {"orderId": order_id}})
+
+    async def cancel(route: Route) -> None:
+        await route.fulfill(json={"data": cancelled})
+
+    await console.route("**/api/orders/execute", accept)
+    await console.route(f"**/api/orders/{order_id}", cancel)
+    await placed(console)
+    of_the_order = row(console, order_id).get_by_role("button")
+    button = of_the_order.and_(console.get_by_role("button", name="Cancel order …7681f7c4 of "))
+    await button.press("Enter")
+
+    await expect(row(console, order_id).locator(".status")).to_contain_text("Cancelled")
+    await expect(of_the_order).to_have_count(1)
+    await expect(of_the_order).to_be_focused()
+
+
 async def test_a_pair_that_no_pool_has_goes_by_way_of_a_hub(console: Page) -> None:
     await console.select_option("#pair", "JUP/SOL")
     await console.fill("#amount", "3")
 
     captions = console.locator("#venues caption")
     await expect(captions).to_have_text(["SOL → USDC", "USDC → JUP"], timeout=SECONDS)
+    quotes = console.locator("#venues").get_by_role("region", name="USDC → JUP")
+    await expect(quotes).to_have_attribute("tabindex", "0")
     await expect(console.locator("#sums")).to_contain_text("SOL → USDC → JUP, ")
     order_id = await placed(console)
     await confirmed(console, order_id)
@@ -467,6 +635,8 @@ async def test_of_whoever_looked_before_nothing_comes_after_another_token(
 
     order_id = await placed(console)
     await confirmed(console, order_id)
+    await row(console, order_id).get_by_role("button").first.click()
+    await expect(console.locator("#order .timeline")).to_be_visible()
     await console.route("**/api/orders?*", late, times=1)
     await placed(console)
     await asked.wait()
@@ -480,6 +650,51 @@ async def test_of_whoever_looked_before_nothing_comes_after_another_token(
     await expect(console.locator("#trouble")).to_contain_text("does not accept this token")
     assert sockets[-1].is_closed()
     assert await row(console, order_id).count() == 0
+    for place in ["#blotter-count", "#ticket-status", "#order-body"]:
+        await expect(console.locator(place)).to_be_empty()
+    opened_before = len(sockets)
+    for event in ["offline", "online"]:
+        await console.evaluate("name => dispatchEvent(new Event(name))", event)
+        await expect(console.locator("#live")).to_have_text("signed out")
+    assert len(sockets) == opened_before
+
+
+async def test_what_is_being_placed_is_not_sent_again_for_another_token(
+    page: Page, stack: Stack, complaints: Complaints
+) -> None:
+    complaints.expect("401 (Unauthorized)")
+    complaints.expect("403 (Forbidden)")
+    complaints.expect("503 (Service Unavailable)")
+    await page.clock.install()
+    await opened(page, stack)
+    submit, asked = page.locator("#submit"), asyncio.Queue[Request]()
+
+    async def never_answer(route: Route) -> None:
+        asked.put_nowait(route.request)
+
+    async def be_busy(route: Route) -> None:
+        asked.put_nowait(route.request)
+        await route.fulfill(status=503, headers={"Retry-After": "20"}, json={})
+
+    for answer, said in [(never_answer, ""), (be_busy, "Trying again")]:
+        await page.route("**/api/orders/execute", answer)
+        await page.click("#submit")
+        await asked.get()
+        await expect(page.locator("#ticket-status")).to_contain_text(said)
+        await expect(submit).to_have_text("Placing…")
+
+        await page.fill("#token", "slk_of_nobody")
+        await page.click("#token-form button")
+        await expect(submit).to_have_text("Buy SOL")
+        await expect(submit).to_have_attribute("aria-disabled", "false")
+        await expect(page.locator("#ticket-status")).to_be_empty()
+        await page.clock.run_for(30_000)
+        assert asked.empty()
+        await expect(page.locator("#ticket-fault")).to_be_empty()
+
+        await page.fill("#token", str(stack.token))
+        await page.click("#token-form button")
+        await live(page)
 
 
 async def test_a_token_that_may_only_read_is_told_what_is_missing(

@@ -95,7 +95,7 @@ async def running(
     queue_limit: int = 10_000,
     shard: int = 0,
     shards: int = 1,
-    call_next: Callable[[], Awaitable[None]] | None = None,
+    call_next: Callable[[], Awaitable[bool]] | None = None,
     clock: Callable[[], float] = time.monotonic,
     listening: str | None = None,
 ) -> AsyncIterator[asyncio.Task[str]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -682,9 +683,24 @@ def test_health_names_what_is_missing_and_how_fast_the_rest_is(app: FastAPI) -> 
     assert all(check["millis"] > 0 for check in checks.values())
 
 
+def test_the_documentation_runs_nothing_but_one_release_of_its_viewer_and_our_own(
+    app: FastAPI,
+) -> None:
+    answer = call(app, "GET", "/docs")
+
+    foreign = re.findall(r"<(?:script|link)[^>]*https:[^>]*>", answer.body)
+    assert len(foreign) == 2
+    assert all(re.search(r"@\d+\.\d+\.\d+/[^>]*integrity=\"sha384-.{64}\"", one) for one in foreign)
+    assert not re.search(r"<script(?![^>]*src=)", answer.body)
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'; script-src 'self' https://cdn.jsdelivr.net/npm/swagger" in policy
+    ours = re.search(r'src="(console/assets/[0-9a-f]+/docs.js)"', answer.body)
+    assert ours
+    assert "openapi.json" in call(app, "GET", f"/{ours[1]}").body
+
+
 def test_the_service_is_alive_and_documented(app: FastAPI) -> None:
     assert call(app, "GET", "/").body == {"status": "success", "data": {"service": "sluice"}}
-    assert "openapi.json" in call(app, "GET", "/docs").body
     document = call(app, "GET", "/openapi.json").body
     assert {"/api/orders/execute", "/api/orders", "/api/orders/{id}", "/api/orders/{id}/events"} < (
         document["paths"].keys()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from http import HTTPStatus
 from threading import Barrier
 
 import pytest
@@ -34,11 +35,12 @@ class Gateway:
     def __init__(self) -> None:
         self.posted: list[tuple[str, str]] = []
         self.signed = True
+        self.status = HTTPStatus.OK
 
     async def take(self, request: web.Request) -> web.Response:
         self.posted.append((request.match_info["id"], await request.text()))
         self.signed &= "Signature=" in request.headers["Authorization"]
-        return web.Response()
+        return web.Response(status=self.status)
 
 
 @pytest.fixture
@@ -324,3 +326,15 @@ def test_who_comes_while_no_relay_can_be_called_is_let_in_and_answered(
     connections.handler(event("$default", '{"action": "ping"}'), Context())
 
     assert gateway.posted == [("c=1", '{"type":"pong"}')]
+
+
+def test_who_cannot_be_answered_in_time_breaks_nothing(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(said, "ANSWER_SECONDS", 0.5)
+    gateway.status = HTTPStatus.TOO_MANY_REQUESTS
+
+    answer = connections.handler(event("$default", '{"action": "ping"}'), Context())
+
+    assert answer == {"statusCode": 200}
+    assert len(gateway.posted) > 1

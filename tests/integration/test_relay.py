@@ -191,8 +191,9 @@ async def test_the_next_relay_takes_over_without_losing_an_event_or_pausing_for_
 
     called = asyncio.Event()
 
-    async def call() -> None:
+    async def call() -> bool:
         called.set()
+        return True
 
     async with running(valkey_server, history, poster, seconds=20, call_next=call) as first:
         calling = asyncio.create_task(go_on(first))
@@ -261,7 +262,7 @@ async def test_a_connection_that_is_gone_or_cannot_be_served_is_forgotten(
     assert poster.disconnected == ([] if how == "gone" else ["a1"])
 
 
-async def test_a_connection_older_than_any_can_be_is_forgotten(
+async def test_a_connection_older_than_any_can_be_is_ended_and_forgotten(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:
     registry = Arriving(client)
@@ -273,6 +274,7 @@ async def test_a_connection_older_than_any_can_be_is_forgotten(
             return [c.id for c in await registry.of_shard(0)] == ["a2"]
 
         await until(forgotten)
+        await until(lambda: poster.disconnected == ["a1"])
 
 
 async def test_a_connection_that_does_not_read_delays_nobody_and_is_told_where_to_resume(

@@ -176,8 +176,9 @@ async def test_whoever_comes_shortly_before_the_end_has_the_next_relay_called(
     called: list[float] = []
     registry = Arriving(client)
 
-    async def call() -> None:
+    async def call() -> bool:
         called.append(asyncio.get_running_loop().time())
+        return len(called) > 1
 
     await registry.opened(connection("a0"))
     async with running(valkey_server, FakeHistory(), FakePoster(), 6, call_next=call) as relay:
@@ -187,7 +188,8 @@ async def test_whoever_comes_shortly_before_the_end_has_the_next_relay_called(
         assert called == []
         assert await registry.opened(connection("a1"))
         assert await relay == "its time is over"
-    assert len(called) == 1
+    # The first call was of no use.
+    assert len(called) == 2
 
 
 async def test_a_relay_that_found_nobody_does_not_keep_the_next_from_being_called(
@@ -243,6 +245,43 @@ async def test_the_next_relay_goes_on_at_the_snapshot_though_a_transaction_is_le
 
     assert history.since[0] == noted["snapshot"] == await history.snapshot()
     assert int(noted["cursor"], 16) < history.next_xid - 1
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_of_an_order_that_alone_is_followed_the_end_comes_from_the_next_relay(
+    client: Valkey, valkey_server: str, *, killed: bool
+) -> None:
+    history, registry, one = FakeHistory(), Arriving(client), connection("a1")
+    order = events()
+    history.write(order[:2])
+    await registry.opened(one)
+    poster = FakePoster()
+    async with running(valkey_server, history, poster, seconds=4) as first:
+        await leased(client)
+        await registry.seen(one, json.dumps({"action": "unsubscribe"}))
+        await registry.seen(one, subscribe(order, 2))
+        await until(lambda: kinds(poster)[-2:] == ["unsubscribed", "subscribed"])
+        poster.hanging.add("a1")
+        await happen(client, history, order[2:])
+        await happen(client, history, events())
+        noted = await client.get(SERVED)
+
+        async def behind() -> bool:
+            served = await client.get(SERVED)
+            return served != noted and "a1" in json.loads(str(served))["behind"]
+
+        await until(behind)
+        if killed:
+            await kill(client, first)
+        else:
+            assert await first == "its time is over"
+    poster = FakePoster()
+    last = (str(order[0].order_id), 4)
+    async with running(valkey_server, history, poster):
+        await until(lambda: last in keys(poster, "a1"))
+
+    assert {order_id for order_id, _ in keys(poster, "a1")} == {last[0]}
+    assert keys(poster, "a1")[-2:] == [(last[0], 3), last]
 
 
 async def test_an_order_that_is_over_takes_no_place_of_those_that_are_followed(

@@ -291,6 +291,20 @@ async def test_a_connection_follows_so_many_orders_and_no_more(alice: Client) ->
     assert answers[-1]["code"] == "TOO_MANY_SUBSCRIPTIONS"
 
 
+async def test_orders_that_are_over_take_no_place_of_those_that_are_left_out(alice: Client) -> None:
+    over, there = [events() for _ in range(SUBSCRIPTIONS)], events()
+    for order in over:
+        alice.history.write(order)
+    for order in (*over, there):
+        await alice.say("unsubscribe", orderId=str(order[0].order_id))
+
+    answers = await alice.got(SUBSCRIPTIONS + 1)
+    assert {answer["type"] for answer in answers} == {"unsubscribed"}
+    for order in (there, other := events(1)):
+        await alice.happen(order)
+    assert (await alice.got(SUBSCRIPTIONS + 2))[-1]["orderId"] == str(other[0].order_id)
+
+
 async def test_a_cursor_of_the_future_is_refused_and_the_feed_goes_on(alice: Client) -> None:
     answer = await alice.answered("subscribe", after="ffffffffffff")
     assert answer["code"] == "CURSOR_INVALID"

@@ -85,7 +85,7 @@ def test_events_from_before_there_were_accounts_are_their_orders_accounts(
     before: list[str] = []
     after: list[str] = []
     for path in sorted(MIGRATIONS.glob("*.sql")):
-        (after if path.name >= "0005" else before).append(path.read_text())
+        (after if path.name >= "0004" else before).append(path.read_text())
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute("CREATE DATABASE before_accounts")
     with psycopg.connect(make_conninfo(postgres_server, dbname="before_accounts")) as connection:
@@ -253,9 +253,12 @@ async def test_the_events_of_an_order_are_its_owners_from_a_step_on(store: Postg
     assert await store.events_of("alice", order.id, 3) == Past((), final=True)
     assert await store.events_of("bob", order.id, 0) is None
     assert await store.events_of("alice", buy().id, 0) is None
+    assert await store.over("alice", [order.id, buy().id]) == [order.id]
+    assert await store.over("bob", [order.id]) == []
 
 
 async def test_an_order_that_goes_on_is_not_final(store: PostgresStore) -> None:
     order = buy()
     await claim(store, order)
+    assert await store.over("alice", [order.id]) == []
     assert await store.events_of("alice", order.id, 2) == Past((), final=False)

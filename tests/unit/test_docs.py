@@ -72,6 +72,14 @@ def test_what_to_do_is_told_of_each_alarm_and_of_no_other() -> None:
     assert set(sections((DOCS / "operations.md").read_text())) == alarms
 
 
+def test_each_parameter_that_is_not_for_a_laptop_is_told_to_who_deploys() -> None:
+    parameters = parse_yaml_file(str(ROOT / "template.yaml"))["Parameters"]
+    told = (DOCS / "deploy.md").read_text()
+
+    unnamed = {name for name in parameters if not re.search(rf"\b{name}\b", told)}
+    assert unnamed == {"Auth", "Account", "LocalGateway"}
+
+
 @each_page
 def test_a_link_leads_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):

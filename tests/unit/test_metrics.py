@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import runpy
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
@@ -11,15 +12,19 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.metrics import MetricUnit
 
-from sluice.engine import Deadline
+from sluice import observability
+from sluice.engine import Again, Deadline
 from sluice.errors import FailReason, Refusal, SwapRefused
 from sluice.observability import Apart, by_reason, by_venue, metrics
+from sluice.orders.message import encode
 from sluice.orders.model import Order, OrderEvent, OrderStatus, Outcome
 from sluice.streaming.letters import Connection, Wishes
 from sluice.streaming.sender import Sender
 from tests.builders import NOON, buy
 from tests.fakes import FakePoster
+from tests.unit.functions.test_worker import Executes, FakeQueues, messages
 from tests.unit.test_engine import House
+from worker.app import Batch
 
 Written = list[dict[str, Any]]
 
@@ -71,6 +76,20 @@ def test_what_is_counted_apart_is_a_line_for_each_value_and_then_forgotten(
     assert written(apart) == []
 
 
+def test_metrics_are_those_of_the_stack_that_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Sluice/staging")
+
+    # As a new process has it.
+    made = runpy.run_path(observability.__file__)
+
+    made["by_venue"].of("a")("Seen", MetricUnit.Count, 1)
+    (line,) = written(made["by_venue"])
+    assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Sluice/staging"
+    assert made["metrics"].namespace == "Sluice/staging"
+
+
 async def test_venues_are_counted_by_what_they_offered_and_what_they_won() -> None:
     house = House(cpmm=800_000_000, dlmm=790_000_000)
 
@@ -114,6 +133,19 @@ async def test_what_the_claim_itself_ends_is_counted_and_its_repetition_is_not(
 
     assert [counted().get(name, 0) for name in ("OrdersExpired", "OrdersFailed")] == [times] * 2
     assert [line["reason"] for line in written(by_reason)] == ["INTERNAL"] * times
+
+
+@pytest.mark.parametrize(("broken", "times"), [(True, 2), (False, None)])
+def test_what_handling_broke_is_counted_though_it_comes_again_and_what_waits_is_not(
+    broken: bool, times: int | None
+) -> None:
+    orders = [buy(), buy()]
+    batch = Batch(messages(*map(encode, orders)))
+
+    batch.execute(Executes({order.id: Again("why", 1, broken) for order in orders}), Deadline(30))
+    batch.see_to_faults(FakeQueues())
+
+    assert counted().get("MessagesBroken") == times
 
 
 async def test_an_event_is_as_late_as_its_posting_and_an_answer_is_not_counted() -> None:

@@ -121,6 +121,30 @@ def test_each_function_has_a_role_of_its_own_made_of_nothing_but_ours(way: str) 
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_every_way_to_deploy_is_one_that_the_rules_allow(way: str) -> None:
+    assert sluice(**WAYS[way]).refused() == set()
+
+
+@pytest.mark.parametrize(
+    ("rule", "parameters"),
+    [
+        ("NothingIsOpenOnAws", AWS | {"Auth": "off"}),
+        ("SolanaIsSomewhere", {}),
+        ("NetworksAreWhole", AWS | {"VpcId": "vpc-1"}),
+        ("NetworksAreWhole", AWS | {"SubnetIds": ["subnet-1"]}),
+        ("ZonesAreTwo", AWS | {"ZoneA": "us-east-1b"}),
+        ("ZonesAreTwo", AWS | {"ZoneA": "us-east-1b", "ZoneB": "us-east-1b"}),
+        ("FunctionsHaveAGroup", AWS | YOURS | NETWORK),
+        ("NamesAreCertified", AWS | NAMES | {"CertificateArn": ""}),
+    ],
+)
+def test_what_could_not_work_is_refused_before_anything_is_made(
+    rule: str, parameters: dict[str, Any]
+) -> None:
+    assert sluice(**parameters).refused() == {rule}
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_what_is_referred_to_is_made(way: str) -> None:
     for stack in stacks(way):
         known = set(stack.resources)
@@ -221,7 +245,6 @@ def test_queues_stay_and_take_nothing_in_the_clear(way: str) -> None:
     queues = outer.of_type("AWS::SQS::Queue")
     (policy,) = outer.of_type("AWS::SQS::QueuePolicy").values()
 
-    assert {queue["DeletionPolicy"] for queue in queues.values()} == {"Retain"}
     assert {queue["UpdateReplacePolicy"] for queue in queues.values()} == {"Retain"}
     assert [queue["Ref"] for queue in policy["Properties"]["Queues"]] == list(queues)
     (statement,) = statements(policy)
@@ -231,6 +254,45 @@ def test_queues_stay_and_take_nothing_in_the_clear(way: str) -> None:
         "sqs:*",
     )
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_what_stays_of_a_stack_is_not_in_the_way_when_its_first_deploy_is_tried_again() -> None:
+    resources = template("template.yaml")["Resources"]
+
+    assert {k: r["DeletionPolicy"] for k, r in resources.items() if "DeletionPolicy" in r} == {
+        "Key": "RetainExceptOnCreate",
+        "OrdersQueue": "RetainExceptOnCreate",
+        "OrdersDeadLetterQueue": "RetainExceptOnCreate",
+        # Other stacks of the region may write by them from then on; neither has a name of ours.
+        "ApiGatewayLogsRole": "Retain",
+        "ApiGatewayAccount": "Retain",
+    }
+
+
+def test_zones_can_be_chosen_and_are_those_that_aws_names_first_if_they_are_not() -> None:
+    def zones(**parameters: str) -> dict[str, object]:
+        subnets = nested(sluice(**AWS, **parameters), "Data").of_type("AWS::EC2::Subnet")
+        return {name: one["Properties"]["AvailabilityZone"] for name, one in subnets.items()}
+
+    first, second = ({"Fn::Select": [n, {"Fn::GetAZs": ""}]} for n in (0, 1))
+    for chosen, (a, b) in (
+        (zones(), (first, second)),
+        (zones(ZoneA="us-east-1b", ZoneB="us-east-1d"), ("us-east-1b", "us-east-1d")),
+    ):
+        assert chosen == {
+            "PrivateSubnetA": a,
+            "PublicSubnetA": a,
+            "PrivateSubnetB": b,
+            "PublicSubnetB": b,
+        }
+
+
+@pytest.mark.parametrize("name", ["Sluice", "sluice_prod", "1st", "s" * 32])
+def test_a_stack_is_not_called_what_its_database_or_cache_could_not_be(name: str) -> None:
+    allowed = template("infra/data.yaml")["Parameters"]["Name"]["AllowedPattern"]
+
+    assert re.match(allowed, "sluice-staging2")
+    assert not re.match(allowed, name)
 
 
 def test_the_database_is_not_lost() -> None:
@@ -261,7 +323,9 @@ def test_both_apis_are_throttled_and_write_who_called(way: str) -> None:
             "ThrottlingRateLimit",
             "ThrottlingBurstLimit",
         }, name
-        fields = json.loads(properties["AccessLogSettings"]["Format"])
+        # Numbers stand there without quotation marks.
+        written = re.sub(r":(\$context[\w.]+)", r':"\1"', properties["AccessLogSettings"]["Format"])
+        fields = json.loads(written)
         assert {"ip", "status", "account"} <= fields.keys()
         assert "querystring" not in str(fields).lower(), name
 
@@ -290,6 +354,9 @@ def test_a_new_version_is_tried_and_taken_back_by_its_alarms() -> None:
         assert "Canary10Percent5Minutes" in json.dumps(properties["DeploymentConfigName"]), name
         assert properties["AlarmConfiguration"]["Alarms"], name
         assert "DEPLOYMENT_STOP_ON_ALARM" in properties["AutoRollbackConfiguration"]["Events"]
+    # Its handler raises nothing: broken code is seen by what it gives back.
+    (worker,) = (json.dumps(group) for name, group in groups.items() if "Worker" in name)
+    assert "Outputs.OrdersBrokenAlarm" in worker
     assert not sluice(**WAYS["all made"]).of_type("AWS::CodeDeploy::DeploymentGroup")
 
 

@@ -61,6 +61,13 @@ def test_each_make_target_that_is_run_exists() -> None:
     assert wanted <= targets
 
 
+def test_each_lock_is_audited() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+
+    locks = set(re.findall(r"--output-file (\S+)", makefile))
+    assert "infra/checkov.txt" in locks <= set(re.findall(r"--requirement (\S+)", makefile))
+
+
 def test_each_command_of_ours_that_is_run_exists() -> None:
     command = typer.main.get_command(app)
     known = set(getattr(command, "commands", ()))
@@ -86,3 +93,26 @@ def test_only_who_deploys_becomes_a_role_of_aws_and_never_with_a_key_of_the_api(
             deploys = any("deploy" in step.get("uses", "") for step in job.get("steps", ()))
             assert (job["permissions"].get("id-token") == "write") is deploys, name
             assert not (deploys and "secrets." in str(job)), name
+
+
+def test_who_agrees_to_a_deploy_is_asked_once_and_holds_back_no_checks_meanwhile() -> None:
+    content = yaml.safe_load((ROOT / ".github/workflows/deploy.yml").read_text())
+    jobs = {name: job for name, job in content["jobs"].items() if "uses" not in job}
+    environments = [job["environment"] for job in jobs.values()]
+    named = [one if isinstance(one, str) else one["name"] for one in environments]
+
+    assert (named.count("prod"), named.count("prod-smoke")) == (1, 1)
+    assert "concurrency" not in content
+    groups = {job["concurrency"]["group"] for job in jobs.values()}
+    assert len(groups) == len(jobs)
+    assert not any(job["concurrency"]["cancel-in-progress"] for job in jobs.values())
+
+
+def test_what_was_to_be_looked_at_is_missed_where_it_is_not_there() -> None:
+    kept = [
+        step["with"]["if-no-files-found"]
+        for path in WORKFLOWS
+        for step in steps(path)
+        if "actions/upload-artifact" in step.get("uses", "")
+    ]
+    assert set(kept) == {"error"}

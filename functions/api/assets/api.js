@@ -5,11 +5,12 @@ const STORED = "sluice.token";
 const TIMEOUT_MS = 10_000;
 
 export class Refused extends Error {
-  // `faults`: the message of each faulty field. `unsure`: the same request may well succeed later.
+  // `faults`: the message of each faulty field. `unsure`: not clearly refused, so that it may have
+  // been done, or may well succeed later.
   constructor(message, { status = 0, code = "", faults = {}, retryAfter = 0 } = {}) {
     super(message);
     Object.assign(this, { status, code, faults, retryAfter });
-    this.unsure = status === 0 || status >= 500 || status === 429;
+    this.unsure = status < 400 || status >= 500 || status === 429;
   }
 }
 
@@ -31,9 +32,19 @@ export function takeTokenFromAddress() {
   return true;
 }
 
-export async function ask(method, path, { body, key, signal } = {}) {
-  const headers = {};
+export async function ask(method, path, options) {
   const asking = token();
+  try {
+    return await answered(asking, method, path, options);
+  } finally {
+    // Someone else may be looking by now, who must see neither the answer nor that there was none:
+    // whoever waits for it waits for ever.
+    if (token() !== asking) await new Promise(() => {});
+  }
+}
+
+async function answered(asking, method, path, { body, key, signal } = {}) {
+  const headers = {};
   if (asking) headers.Authorization = `Bearer ${asking}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (key) headers["Idempotency-Key"] = key;
@@ -47,17 +58,17 @@ export async function ask(method, path, { body, key, signal } = {}) {
       cache: "no-store",
       signal: signal ? AbortSignal.any([signal, late]) : late,
     });
-    answer = await response.json().catch(() => null);
+    answer = await response.json();
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Refused(
-      late.aborted
-        ? "The API did not answer in time."
-        : "The API cannot be reached. Is the network, or the API, down?",
-    );
+    // What is no JSON still has a status, which tells more.
+    if (!(error instanceof SyntaxError))
+      throw new Refused(
+        late.aborted
+          ? "The API did not answer in time."
+          : "The API cannot be reached. Is the network, or the API, down?",
+      );
   }
-  // Someone else may be looking by now, who must not see it: whoever waits for it waits for ever.
-  if (token() !== asking) return new Promise(() => {});
   if (response.ok && answer) return answer.data ?? answer;
   throw refused(response, answer ?? {});
 }
@@ -75,6 +86,7 @@ function refused(response, { code, message, details = [] }) {
 }
 
 function inWords(status, code, message) {
+  if (status < 400) return "What the API answered cannot be read.";
   if (status === 401 && !token()) return "The API wants a token: paste one into the field above.";
   // The gateway, which refuses who proves nothing, has no codes; the API tells which scope is wanted.
   if (status === 401 || (status === 403 && !code))

@@ -21,6 +21,7 @@ const troubles = new Map();
 let live = null;
 let state = "connecting";
 let gathering = 0;
+let again = 0;
 
 const chart = new PriceChart($("chart"));
 const panel = new OrderPanel((id) => {
@@ -115,9 +116,7 @@ function take(frame) {
 function announce({ orderId, status, executionPrice, reason }) {
   const price = executionPrice ? ` at ${shownPrice(executionPrice)}` : "";
   const why = reason ? ` ${whyFailed(reason)}` : "";
-  const message = `Order ${shortId(orderId)} ${status.toLowerCase()}${price}.${why}`;
-  say($("news"), message);
-  say($("ticket-status"), message);
+  say($("ticket-status"), `Order ${shortId(orderId)} ${status.toLowerCase()}${price}.${why}`);
 }
 
 function shownState(now) {
@@ -127,6 +126,7 @@ function shownState(now) {
 }
 
 async function begin() {
+  clearTimeout(again);
   try {
     const [{ websocket }, catalog] = await Promise.all([
       ask("GET", "console/config.json"),
@@ -142,26 +142,28 @@ async function begin() {
     if (!(error instanceof Refused)) throw error;
     trouble("begin", error.message);
     // Without a token that is good, asking again changes nothing.
-    if (error.unsure) setTimeout(begin, POLL_MS);
+    if (error.unsure) again = setTimeout(begin, POLL_MS);
     else shownState("signed out");
   }
 }
 
 function listen(address) {
-  if (live) return live.restart({ anew: true });
   const url = () => (token() ? `${address}?token=${encodeURIComponent(token())}` : address);
-  live = new Live(url, { opened, frame: take, state: shownState });
-  live.restart();
+  live ??= new Live(url, { opened, frame: take, state: shownState });
+  live.start();
 }
 
-// Someone else may be looking now: nothing of the one before stays.
+// Someone else may be looking now: nothing that was told to the one before stays.
 function another() {
   live?.stop();
+  shownState("connecting");
   own.clear();
+  ticket.forget();
   blotter.forget();
   chart.forget();
   if (panel.id !== null) panel.close();
   troubles.clear();
+  trouble("begin", "");
   begin();
 }
 

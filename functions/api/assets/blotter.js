@@ -24,6 +24,8 @@ export class Blotter {
   forget() {
     this.#orders.clear();
     this.#arrange();
+    say($("blotter-count"), "");
+    $("no-orders").hidden = true;
   }
 
   // A page of the API; what is known already and newer is kept.
@@ -123,8 +125,9 @@ export class Blotter {
     const spent = order.amountIn ?? (exactIn ? order.amount : null);
     const received = order.amountOut ?? (exactIn ? null : order.amount);
     say(cells.time, clock(order.createdAt));
-    const name = `Open order ${shortId(order.orderId)} of ${clock(order.createdAt)}`;
-    cells.time.setAttribute("aria-label", name);
+    const name = `order ${shortId(order.orderId)} of ${clock(order.createdAt)}`;
+    cells.time.setAttribute("aria-label", `Open ${name}`);
+    cells.cancel.setAttribute("aria-label", `Cancel ${name}`);
     say(cells.id, shortId(order.orderId));
     say(cells.side, buys ? "Buy" : "Sell");
     cells.side.dataset.side = order.side;
@@ -137,7 +140,10 @@ export class Blotter {
     say(cells.label, order.status.charAt(0) + order.status.slice(1).toLowerCase());
     say(cells.why, order.reason ? whyFailed(order.reason) : "");
     cells.status.title = cells.why.textContent;
-    cells.cancel.hidden = order.status !== "PENDING";
+    const late = order.status !== "PENDING";
+    // A button that is hidden takes the focus with it, to the top of the page.
+    if (late && document.activeElement === cells.cancel) cells.time.focus();
+    cells.cancel.hidden = late;
     row.dataset.status = order.status;
     row.dataset.step = FINAL.has(order.status) ? WAY.length : WAY.indexOf(order.status) + 1;
     if (moved) flash(row);

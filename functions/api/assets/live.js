@@ -2,13 +2,14 @@
 
 const FIRST_MS = 500;
 const LONGEST_MS = 20_000;
-// API Gateway drops a connection that was idle for 10 minutes.
-const PING_MS = 240_000;
+// Whoever lost the register of its clients knows us again by a ping.
+const PING_MS = 30_000;
 const PONG_MS = 10_000;
 // A command without an answer is lost: a relay may die with it.
 const ANSWER_MS = 10_000;
 
 export class Live {
+  #wanted = false;
   #socket = null;
   #cursor = null;
   #resuming = false;
@@ -18,21 +19,27 @@ export class Live {
   // `url` gives the address for each attempt; `opened`, `frame` and `state` are told what happens.
   constructor(url, { opened, frame, state }) {
     Object.assign(this, { url, opened, frame, state });
-    addEventListener("online", () => this.restart());
+    addEventListener("online", () => this.#wanted && this.#begin());
     // Browsers are slow to notice that a socket leads nowhere, but know that the network is gone.
-    addEventListener("offline", () => this.#lost());
+    addEventListener("offline", () => this.#wanted && this.#lost());
   }
 
-  // `anew`: as someone else, to whom the cursor of the one before means nothing.
-  restart({ anew = false } = {}) {
-    if (anew) this.#cursor = null;
-    this.#failures = 0;
-    this.#connect();
+  start() {
+    if (this.#wanted) return;
+    this.#wanted = true;
+    this.#begin();
   }
 
+  // To whoever starts it next, the cursor of the one before means nothing.
   stop() {
+    this.#wanted = false;
     this.#cursor = null;
     this.#drop();
+  }
+
+  #begin() {
+    this.#failures = 0;
+    this.#connect();
   }
 
   #connect() {

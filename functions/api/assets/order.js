@@ -9,6 +9,8 @@ import { clock, shortPool, stepOf, venueName, whyFailed } from "./words.js";
 
 export class OrderPanel {
   #id = null;
+  #asked = 0;
+  #taken = 0;
 
   // `closed` is called with the id of the order that was open.
   constructor(closed) {
@@ -22,6 +24,7 @@ export class OrderPanel {
   }
 
   async open(id) {
+    if (id !== this.#id) this.#empty();
     this.#id = id;
     $("order").hidden = false;
     await this.refresh();
@@ -33,6 +36,7 @@ export class OrderPanel {
   close() {
     const id = this.#id;
     this.#id = null;
+    this.#empty();
     $("order").hidden = true;
     this.closed(id);
   }
@@ -40,16 +44,28 @@ export class OrderPanel {
   async refresh() {
     const id = this.#id;
     if (id === null) return;
+    const turn = (this.#asked += 1);
     try {
       const [order, timeline] = await Promise.all([
         ask("GET", `api/orders/${id}`),
         ask("GET", `api/orders/${id}/events`),
       ]);
-      if (this.#id === id) this.#show(order, timeline);
+      // Answers overtake each other: an older one would undo what a newer one told.
+      if (turn <= this.#taken) return;
+      this.#taken = turn;
+      this.#show(order, timeline);
+      say($("order-fault"), "");
     } catch (error) {
-      const fault = el("p", { className: "fault", text: error.message });
-      if (this.#id === id) $("order-body").replaceChildren(fault);
+      if (turn > this.#taken) say($("order-fault"), error.message);
     }
+  }
+
+  // Nor is anything taken of what was asked before.
+  #empty() {
+    this.#taken = this.#asked;
+    say($("order-title"), "Order");
+    say($("order-fault"), "");
+    $("order-body").replaceChildren();
   }
 
   #show(order, { events, quotes, conflicts }) {

@@ -91,7 +91,10 @@ export class Venues {
           body,
         );
         this.#rows.set(keyOf(hop[0]), split);
-        return el("div", { className: "hop" }, split, el("div", { className: "scroll" }, table));
+        // The keyboard scrolls only what it can reach.
+        const reached = { tabindex: "0", role: "region", "aria-label": `${tokenIn} → ${tokenOut}` };
+        const scroll = el("div", { className: "scroll", ...reached }, table);
+        return el("div", { className: "hop" }, split, scroll);
       }),
     );
   }

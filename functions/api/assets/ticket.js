@@ -22,6 +22,7 @@ export class Ticket {
   #asking = null;
   #next = 0;
   #busy = false;
+  #placing = null;
   // What was sent and not answered for: sent again, it goes under the same key and stays one order.
   #unsure = null;
 
@@ -36,6 +37,19 @@ export class Ticket {
     });
     this.form.addEventListener("input", ({ target }) => this.#edited(target));
     document.addEventListener("visibilitychange", () => this.#soon(0));
+  }
+
+  // Someone else is looking: what is being placed is not theirs, nor is it sent again for them.
+  forget() {
+    this.#placing?.abort();
+    this.#asking?.abort();
+    clearTimeout(this.#next);
+    this.#unsure = null;
+    this.#drop();
+    this.#complain({});
+    say($("ticket-fault"), "");
+    say($("ticket-status"), "");
+    if (this.#busy) this.#work(false);
   }
 
   // The listed pairs, and those of two bases that a common quote token connects.
@@ -233,13 +247,15 @@ export class Ticket {
     const text = JSON.stringify(body);
     const key = this.#unsure?.text === text ? this.#unsure.key : crypto.randomUUID();
     this.#unsure = { text, key };
+    const { signal } = (this.#placing = new AbortController());
     this.#work(true);
     try {
-      const { orderId } = await this.#insist(body, key);
+      const { orderId } = await this.#insist(body, key, signal);
       this.#unsure = null;
       say($("ticket-status"), "Accepted.");
       this.placed(orderId, body);
     } catch (error) {
+      if (signal.aborted) return;
       if (!error.unsure) this.#unsure = null;
       this.#complain(error.faults);
       const hint = error.unsure ? ` ${UNSURE}` : "";
@@ -247,14 +263,14 @@ export class Ticket {
       say($("ticket-fault"), fields.length ? "" : error.message + hint);
       if (fields.length) $(fields[0]).focus();
     } finally {
-      this.#work(false);
+      if (!signal.aborted) this.#work(false);
     }
   }
 
-  async #insist(body, key) {
+  async #insist(body, key, signal) {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await ask("POST", "api/orders/execute", { body, key });
+        return await ask("POST", "api/orders/execute", { body, key, signal });
       } catch (error) {
         if (!error.unsure || attempt === TRIES) throw error;
         say($("ticket-status"), `${error.message} Trying again…`);

@@ -100,8 +100,8 @@ def test_an_unknown_key_is_remembered_as_one(stored: FakeStored, holders: KeyHol
         f"slk_{'x' * 48}",
         f"slk_{'x' * 49}",
         f"slk_{'é' * 48}",
-        f"{new_key()}=",
-        f"{new_key()}\n",
+        pytest.param(f"{new_key()}=", id="one more sign"),
+        pytest.param(f"{new_key()}\n", id="one more line"),
     ],
 )
 def test_postgres_is_not_asked_about_what_is_no_key(

@@ -68,6 +68,12 @@ Resources:
   InstanceB: {Type: AWS::RDS::DBInstance, Properties: {}}
   NatA: {Type: AWS::EC2::NatGateway, Properties: {}}
   NatB: {Type: AWS::EC2::NatGateway, Condition: Second, Properties: {}}
+  AddressA: {Type: AWS::EC2::EIP, Properties: {}}
+  AddressB: {Type: AWS::EC2::EIP, Condition: Second, Properties: {}}
+  Age: {Type: AWS::CloudWatch::Alarm, Properties: {MetricName: Age}}
+  Rate:
+    Type: AWS::CloudWatch::Alarm
+    Properties: {Metrics: [{Expression: a / b}, {Id: a, MetricStat: {}}, {Id: b, MetricStat: {}}]}
   QueueEndpoint:
     Type: AWS::EC2::VPCEndpoint
     Properties:
@@ -222,6 +228,9 @@ def test_what_the_templates_make_is_counted_and_what_they_leave_out_is_not(bill:
 
     assert units(items, "Aurora, least capacity", "acu_hours") == 3 * HOURS
     assert units(items, "NAT gateways", "nat_hours") == 2 * HOURS
+    assert units(items, "Public addresses", "ipv4_hours") == 2 * HOURS
+    # Two alarms, of one metric and of two.
+    assert units(items, "Alarms", "alarm_metrics") == 3
     assert units(items, "Interface endpoints", "endpoint_hours") == 2 * HOURS
     assert units(items, "RDS Proxy, least", "proxy_acu_hours") == 0
     # Of the template, and of RDS; none for a laptop.

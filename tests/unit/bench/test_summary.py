@@ -1,6 +1,7 @@
 """The table of all parts."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,13 @@ def test_every_figure_stands_in_one_table_with_its_reference(
     assert ["other", *["ms", "of", "an", "import", "700", "-", "<=", "600", "NO"]] in cells
     assert "third: skipped, no npm" in lines
     assert lines[-1] == "Missed: ms of an order, ms of an import."
+
+
+def test_each_part_is_told_in_the_document_and_no_other() -> None:
+    document = (Path(__file__).parents[3] / "docs" / "performance.md").read_text()
+    table = document.split("| part |")[1].split("\n\n")[0]
+
+    assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == list(bench.PARTS)
 
 
 def test_the_parts_of_a_run_are_written_for_a_program_to_read(

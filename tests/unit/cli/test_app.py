@@ -1,11 +1,16 @@
 """How the command ends when it is called wrongly, and that it is installed whole."""
 
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from cli.app import main
+
+from .stub import Stub, order, page
 
 ROOT = Path(__file__).parents[3]
 
@@ -91,3 +96,25 @@ def test_every_package_of_the_engine_is_installed() -> None:
         ".".join(init.parent.relative_to(engine).parts) for init in engine.rglob("__init__.py")
     }
     assert set(setuptools["packages"]) == found | {"cli"}
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("orders",), ("orders", "--json")])
+def test_when_nobody_reads_on_it_ends_as_by_sigpipe_and_without_a_word(
+    stub: Stub, arguments: tuple[str, ...]
+) -> None:
+    stub.answers("GET /api/orders", page(order()))
+    unread, output = os.pipe()
+    os.close(unread)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", *arguments],
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(output)
+
+    assert (done.returncode, done.stderr) == (141, "")

@@ -102,10 +102,17 @@ def test_each_order_has_a_key_of_its_own_and_each_attempt_the_same(
     }
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        refusal(503, "QUEUE_UNAVAILABLE", "Not now.", Retry_After="0"),
+        Reply(201, text='{"status": "succ'),
+    ],
+)
 def test_an_order_that_may_have_been_placed_is_told_with_its_key(
-    stub: Stub, run: Run, capsys: pytest.CaptureFixture[str]
+    stub: Stub, run: Run, reply: Reply, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stub.answers(EXECUTE, refusal(503, "QUEUE_UNAVAILABLE", "Not now.", Retry_After="0"))
+    stub.answers(EXECUTE, reply)
 
     assert run("order", "buy", "1", "USDC", "SOL") == 2
     key = stub.asked[0].headers["Idempotency-Key"]

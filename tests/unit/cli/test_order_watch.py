@@ -156,6 +156,7 @@ def test_without_the_address_of_a_websocket_the_timeline_is_read(
     stub: Stub, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("SLUICE_WEBSOCKET_URL")
+    stub.answers("GET /console/config.json", Reply(text='{"websocket": null}'))
     service(stub, accepted(), timeline(*WAY))
 
     assert run(*BUY) == 0

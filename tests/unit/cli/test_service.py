@@ -2,9 +2,12 @@
 
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from cli.service import Endpoint, Service, ServiceError
 
 from .conftest import Run
 from .stub import NO_ANSWER, Reply, Stub, page, refusal
@@ -213,3 +216,22 @@ def test_an_answer_in_another_shape_is_still_told_in_one_line(
 
     assert run("orders") == 2
     assert capsys.readouterr().err == "sluice: unexpected: KeyError('orders')\n"
+
+
+@dataclass
+class Telling(Service):
+    """Says that its WebSocket is there."""
+
+    told: str
+
+    def __post_init__(self) -> None:
+        super().__init__(Endpoint("https://sluice.example", token="slk_mine"))
+
+    def websocket(self) -> str | None:
+        return self.told
+
+
+def test_a_token_that_came_by_tls_does_not_go_without() -> None:
+    assert Telling("wss://live.example").listening().websocket == "wss://live.example"
+    with pytest.raises(ServiceError, match="in the clear"):
+        Telling("ws://live.example").listening()

@@ -5,9 +5,6 @@ from typing import Any
 
 import pytest
 
-from cli.service import Endpoint
-from cli.smoke import Wrong, with_websocket
-
 from .conftest import Run
 from .stub import NO_ANSWER, ORDER_ID, OTHER_ID, WAY, Reply, Stub, frame, refusal, timeline
 
@@ -193,14 +190,6 @@ def test_what_was_not_placed_is_not_followed(
 
     assert {checks[name]["ok"] for name in ("quote", "order", "final", "same key")} == {None}
     assert well.count(EXECUTE) == 0
-
-
-def test_a_token_that_came_by_tls_does_not_go_without() -> None:
-    where = Endpoint("https://sluice.example", token="slk_mine")
-
-    assert with_websocket(where, "wss://live.example").websocket == "wss://live.example"
-    with pytest.raises(Wrong, match="in the clear"):
-        with_websocket(where, "ws://live.example")
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:9", "ftp://x"])

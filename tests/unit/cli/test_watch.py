@@ -211,10 +211,23 @@ def test_an_error_of_the_stream_is_told_and_what_it_hid_is_read(
     assert "known actions: ping" in shown.err
 
 
+def test_the_service_is_asked_where_its_websocket_is(
+    stub: Stub, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("SLUICE_WEBSOCKET_URL")
+    stub.answers("GET /console/config.json", Reply(text=json.dumps({"websocket": stub.websocket})))
+    stub.answers(ORDERS, page(), page(order(seq=4)))
+    stub.answers(EVENTS, timeline(*WAY))
+
+    assert run("watch", "--json", "--count", "4") == 0
+    assert told(capsys.readouterr().out) == ALL
+
+
 def test_without_the_address_of_a_websocket_there_is_nothing_to_watch(
     stub: Stub, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("SLUICE_WEBSOCKET_URL")
+    stub.answers("GET /console/config.json", Reply(text='{"websocket": null}'))
     stub.answers(ORDERS, page())
 
     assert run("watch") == 2

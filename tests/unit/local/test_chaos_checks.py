@@ -74,7 +74,7 @@ def test_an_order_of_two_clients_is_noticed() -> None:
     assert broken([posted(), posted()], stored(posted())) == ["one order, one client"]
 
 
-@pytest.mark.parametrize("status", set(OrderStatus) - {OrderStatus.CANCELLED})
+@pytest.mark.parametrize("status", sorted(set(OrderStatus) - {OrderStatus.CANCELLED}))
 def test_a_cancelled_order_that_ends_otherwise_is_noticed(status: OrderStatus) -> None:
     one = posted(Kind.CANCELLED)
     one.cancelled = True

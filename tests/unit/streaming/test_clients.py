@@ -1,5 +1,6 @@
 """Whom a relay serves, and of what it tells them."""
 
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -49,3 +50,33 @@ async def test_of_an_account_whose_last_client_has_left_nothing_is_wanted_any_mo
     assert list(clients.accounts) == ["alice"]
     clients.close("a2")
     assert list(clients.accounts) == []
+
+
+class Interrupted(Lease):
+    """Somebody leaves while connections are being written; keeps what was asked of Valkey."""
+
+    def __init__(self, leave: Callable[[], None]) -> None:
+        super().__init__(connect(NOWHERE), 0)
+        self.asked: list[tuple[str, ...]] = []
+        self._leave = leave
+
+    async def guarded(self, command: str, key: str, *arguments: str) -> bool:
+        self.asked.append((command, *(one for one in arguments if not one.startswith("{"))))
+        if command == "HSET":
+            self._leave()
+        return True
+
+    async def count_in(self, connections: Collection[Connection]) -> bool:
+        return True
+
+
+async def test_who_leaves_while_it_is_registered_is_not_left_to_the_next_relay() -> None:
+    lease = Interrupted(lambda: served.close("a1"))
+    served = Clients(FakePoster(), lease, 10, unnoted)
+    for id_ in ("a1", "a2"):
+        served.open(Connection(id_, "alice", datetime.now(UTC)), 1)
+
+    await served.register()
+
+    assert lease.asked == [("HSET", "a1", "a2"), ("HDEL", "a1")]
+    await served.forget_all()

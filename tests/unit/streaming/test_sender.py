@@ -122,10 +122,25 @@ async def test_only_what_is_wished_for_is_told() -> None:
     sender.wish(Wishes(feed=False, orders=frozenset({"x"})))
     sender.tell("z", '{"n":3}', 100)
     sender.tell("x", '{"n":4}', 100, final=True)
-    sender.tell("x", '{"n":5}', 100)
 
     assert [frame["n"] for frame in await client.read(2)] == [2, 4]
+    sender.tell("x", '{"n":5}', 100)
+    sender.push('{"n":6}')
+    assert [frame["n"] for frame in await client.read(3)] == [2, 4, 6]
     assert sender.connection.wishes.orders == frozenset()
+    await sender.close()
+
+
+async def test_an_order_is_wanted_until_its_end_was_posted() -> None:
+    client = Client(FakePoster(hanging={"a1"}))
+    sender = client.sender(wishes=Wishes(feed=False, orders=frozenset({"x"})))
+    sender.tell("x", FRAME, 101, final=True)
+    await asyncio.sleep(0)
+    assert sender.connection.wishes.want("x")
+
+    await client.read(1)
+
+    assert not sender.connection.wishes.want("x")
     await sender.close()
 
 

@@ -79,6 +79,9 @@ class _Environment:
     def __init__(self, **values: object) -> None:
         self.__dict__.update(values)
 
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name} is what the environment says")
+
 
 class _WithDatabase(_Environment):
     DATABASE_URL: Text

@@ -1,16 +1,19 @@
 """Logs and metrics, the same in every function: Powertools, configured by its own variables.
 
-A metric has the function's name as its dimension `service`; those that are told apart further have
-one dimension more, of a closed set: a venue, or a reason. Each combination is billed.
+Metrics are in a namespace of the stack's, since several stacks share a region. A metric has the
+function's name as its dimension `service`; those that are told apart further have one dimension
+more, of a closed set: a venue, or a reason. Each combination is billed.
 """
 
+import os
 from collections import defaultdict
 from collections.abc import Callable
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-NAMESPACE = "Sluice"
+# Powertools would refuse to write where its variable is not set, which is outside of a stack.
+NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Sluice")
 
 # What is logged is words: left to itself, Powertools would try to read each line as JSON.
 logger = Logger(json_deserializer=str)

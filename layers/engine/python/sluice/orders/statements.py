@@ -1,5 +1,5 @@
 """The SQL, but for the functions that a worker calls for a batch:
-`migrations/0005_events_of_account.sql`.
+`migrations/0004_events_of_account.sql`.
 
 Each handles a whole batch as a set, and is told its ids beside its rows: by them Postgres finds
 its orders through the index, however many it guesses that there are.
@@ -133,6 +133,12 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS settled,
        -- By the column, not by what is selected: that is text, sorted as such and in no index.
        (SELECT e.xid::text FROM order_events e WHERE e.recorded_at < %(at)s AND e.xid >= %(since)s
         ORDER BY e.xid DESC LIMIT 1) AS before
+"""
+
+OVER = """
+SELECT id FROM orders
+WHERE id = ANY(%(ids)s) AND account = %(account)s
+  AND status NOT IN ('PENDING', 'ROUTING', 'SUBMITTED')
 """
 
 EVENTS_OF_ONE = """

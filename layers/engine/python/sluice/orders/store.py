@@ -274,6 +274,11 @@ class PostgresStore:
         events = tuple(event_of(row) for row in rows if row["seq"] is not None)
         return Past(events, OrderStatus(rows[0]["order_status"]).final)
 
+    async def over(self, account: str, order_ids: Collection[UUID]) -> Collection[UUID]:
+        """Those of the account's orders that are at their end."""
+        rows = await self._read(sql.OVER, {"account": account, "ids": list(order_ids)})
+        return [row["id"] for row in rows]
+
     async def ping(self) -> None:
         """Raises `DatabaseUnavailable` unless Postgres answers and is migrated."""
         await self._read("SELECT 1 FROM orders LIMIT 1", {})

@@ -20,6 +20,8 @@ from .sender import Sender
 OVERLAP: Final = timedelta(seconds=5)
 """How far before a connection's opening events are told to it: clocks differ."""
 REGISTERED_AT_ONCE: Final = 500
+DISCONNECT_SECONDS: Final = 0.5
+"""One that is too old and stays is told again at the next tick that finds it."""
 
 
 class Clients:
@@ -84,12 +86,18 @@ class Clients:
         await self._lease.guarded("HDEL", CONNECTIONS, *ids)
 
     async def end_old_ones(self) -> None:
-        """API Gateway has ended them, whether it said so or not."""
+        """API Gateway has ended them, whether it said so or not; what it did not end is ended."""
         oldest = datetime.now(UTC) - LONGEST
-        for sender in self:
-            if sender.connection.opened_at < oldest:
-                sender.cancel()
-                await self._gone(sender.connection)
+        old = [sender for sender in self if sender.connection.opened_at < oldest]
+        await asyncio.gather(*map(self._end, old))
+
+    async def _end(self, sender: Sender) -> None:
+        sender.cancel()
+        await self._gone(sender.connection)
+        # The lease is kept by whoever waits for this.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DISCONNECT_SECONDS):
+                await self._poster.disconnect(sender.connection.id)
 
     def is_registered(self, connection: Connection) -> None:
         """Valkey has this one, as it is."""
@@ -120,7 +128,10 @@ class Clients:
                 and (not new or await self._lease.count_in(new))
             ):
                 raise RedisError("the lease is another's")
-            self._registered |= {connection.id: connection for connection in part}
+            self._registered |= {one.id: one for one in part if one.id in self._senders}
+            # Whoever left meanwhile would be served by the next relay.
+            if left := [one.id for one in part if one.id not in self._senders]:
+                await self.unregister(left)
 
     async def stop_posting(self) -> None:
         """What was not posted by now is the next relay's to post."""

@@ -27,6 +27,8 @@ class History(Protocol):
 
     async def events_of(self, account: str, order_id: UUID, after_seq: int) -> Past | None: ...
 
+    async def over(self, account: str, order_ids: Collection[UUID]) -> Collection[UUID]: ...
+
 
 class OneAtATime:
     """`History` for many tasks over one that has one connection."""
@@ -57,3 +59,7 @@ class OneAtATime:
     async def events_of(self, account: str, order_id: UUID, after_seq: int) -> Past | None:
         async with self._turn:
             return await self._history.events_of(account, order_id, after_seq)
+
+    async def over(self, account: str, order_ids: Collection[UUID]) -> Collection[UUID]:
+        async with self._turn:
+            return await self._history.over(account, order_ids)

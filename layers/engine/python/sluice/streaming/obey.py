@@ -104,7 +104,15 @@ class Commands:
             sender.then(answered)
             _tell(sender, past, told)
         except (CommandInvalid, DatabaseUnavailable, RedisError):
-            sender.wish(before)
+            # Of this order alone: another may have come to its end meanwhile.
+            now, own = sender.connection.wishes, frozenset({id_})
+            sender.wish(
+                replace(
+                    now,
+                    orders=now.orders - own | before.orders & own,
+                    muted=now.muted | before.muted & own,
+                )
+            )
             told()
             raise
         finally:
@@ -117,12 +125,25 @@ class Commands:
         else:
             id_ = str(order_id)
             if id_ not in wishes.muted and len(wishes.muted) >= SUBSCRIPTIONS:
-                raise _too_many(f"a connection leaves out at most {SUBSCRIPTIONS} orders")
+                await self._forget_what_is_over(sender)
+                wishes = sender.connection.wishes
+                if len(wishes.muted) >= SUBSCRIPTIONS:
+                    raise _too_many(f"a connection leaves out at most {SUBSCRIPTIONS} orders")
             sender.wish(replace(wishes, orders=wishes.orders - {id_}, muted=wishes.muted | {id_}))
         # If not, events come that nobody asked for any more: no reason to refuse it.
         with suppress(RedisError):
             await self._survives(sender)
         sender.push(unsubscribed_frame(order_id))
+
+    async def _forget_what_is_over(self, sender: Sender) -> None:
+        """Of orders that are left out: those that nothing can come of any more need no leaving out.
+
+        Raises `DatabaseUnavailable`.
+        """
+        muted = map(UUID, sender.connection.wishes.muted)
+        over = await self._history.over(sender.connection.account, list(muted))
+        wishes = sender.connection.wishes
+        sender.wish(replace(wishes, muted=wishes.muted - set(map(str, over))))
 
     async def _accepted(self, account: str, order_id: UUID) -> bool:
         """Whether the order waits for a worker, and so is not in Postgres yet."""
@@ -137,15 +158,15 @@ class Commands:
             raise CommandInvalid(
                 StreamError.CURSOR_INVALID, "after: no cursor that was given out here"
             )
-        before = sender.connection.wishes
-        sender.wish(replace(before, feed=True))
+        fed = sender.connection.wishes.feed
+        sender.wish(replace(sender.connection.wishes, feed=True))
         if cursor is not None:
             sender.rewind(cursor)
         try:
             await self._survives(sender)
             sender.push(subscribed_frame(after=cursor))
         except RedisError:
-            sender.wish(before)
+            sender.wish(replace(sender.connection.wishes, feed=fed))
             raise
         finally:
             # Refused or not: what it held, and what was being replayed to it, is gone.

@@ -50,6 +50,8 @@ HANDOVER_SECONDS: Final = 20.0
 STANDBY_SECONDS: Final = 30.0
 """A relay started so long before another's end stays to take over."""
 STANDBY_POLL_SECONDS: Final = 0.1
+CALL_AGAIN_SECONDS: Final = 1.0
+"""How soon the next one is called again when Lambda would not."""
 IDLE_SECONDS: Final = 20.0
 """A relay with nobody to serve stays so long for the next client."""
 REREAD_SECONDS: Final = 2.0
@@ -73,8 +75,9 @@ class Left(Enum):
     TIME_OVER = "its time is over"
 
 
-async def _nobody() -> None:
+async def _nobody() -> bool:
     """Calls no next relay: the schedule will."""
+    return True
 
 
 class Relay:
@@ -88,7 +91,7 @@ class Relay:
         poster: Poster,
         shard: int = 0,
         shards: int = 1,
-        call_next: Callable[[], Awaitable[None]] = _nobody,
+        call_next: Callable[[], Awaitable[bool]] = _nobody,
         idle_seconds: float = IDLE_SECONDS,
         queue_limit: int = QUEUE_LIMIT,
         clock: Callable[[], float] = time.monotonic,
@@ -96,8 +99,9 @@ class Relay:
     ) -> None:
         """`listener` must not reconnect by itself: what it missed meanwhile would go unnoticed.
 
-        `clock` tells, in seconds, for how long the lease was surely ours. `late` hears how long
-        after it happened each event was posted, in seconds.
+        `call_next` tells whether the next one was called. `clock` tells, in seconds, for how long
+        the lease was surely ours. `late` hears how long after it happened each event was posted, in
+        seconds.
         """
         self._valkey = valkey
         self._listener = listener
@@ -305,12 +309,14 @@ class Relay:
         while (left := ends - time.monotonic()) > 0:
             if self._clients and not self._called:
                 await self._call()
+                if not self._called:
+                    await asyncio.sleep(min(left, CALL_AGAIN_SECONDS))
+                    continue
             await asyncio.sleep(min(left, POLL_SECONDS))
         return Left.TIME_OVER
 
     async def _call(self) -> None:
-        self._called = True
-        await self._call_next()
+        self._called = await self._call_next()
 
     async def _admit(self) -> None:
         if self._feed is not None:

@@ -59,9 +59,13 @@ class Replays:
             until = await patiently().wraps(self._history.snapshot)()
             async for page in self._pages(sender, begin, until):
                 for one in page.written:
-                    if sender.connection.wishes.want(str(one.event.order_id)):
-                        # Those with larger numbers are still to come, and so is what had not ended.
-                        sender.push(order_frame(one.event), min(one.xid, settled(until)))
+                    order_id = str(one.event.order_id)
+                    if not sender.connection.wishes.want(order_id):
+                        continue
+                    # Those with larger numbers are still to come, and so is what had not ended.
+                    sender.push(order_frame(one.event), min(one.xid, settled(until)))
+                    if one.event.status.final:
+                        sender.then(partial(sender.over, order_id))
             await sender.room()
             if sender.release(For.REPLAY):
                 return

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import partial
 from typing import Final
 
 from sluice.observability import logger
@@ -131,14 +132,21 @@ class Sender:
             if final and order_id in wishes.muted:
                 self.wish(replace(wishes, muted=wishes.muted - {order_id}))
             return
-        if final and order_id in wishes.orders:
-            self.wish(replace(wishes, orders=wishes.orders - {order_id}))
+        # Not before it was posted: whoever replays what was not asks what is wanted.
+        over = (partial(self.over, order_id),) if final and order_id in wishes.orders else ()
+        item = _Item(frame, cursor, happened, posted=over)
         if not self._held_for:
-            self._put(_Item(frame, cursor, happened))
+            self._put(item)
         elif len(self._held) < self.half:
-            self._held.append(_Item(frame, cursor, happened))
+            self._held.append(item)
         else:
             self._held_too_many = True
+
+    def over(self, order_id: str) -> None:
+        """The order's last event has come: it takes no place of those that are followed."""
+        wishes = self.connection.wishes
+        if order_id in wishes.orders:
+            self.wish(replace(wishes, orders=wishes.orders - {order_id}))
 
     def push(self, frame: Frame, cursor: Cursor | None = None, *, kept: bool = False) -> None:
         """Queues an answer, or an event out of history, whatever else is held.
