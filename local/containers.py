@@ -5,6 +5,7 @@
 
 import asyncio
 import errno
+import socket
 import sys
 from asyncio import AbstractEventLoop, Server, StreamReader, StreamWriter
 from collections.abc import Coroutine, Iterator
@@ -48,7 +49,9 @@ async def _open(address: str, ports: Ports) -> list[Server]:
     servers = []
     for part, port in asdict(ports).items():
         try:
-            servers.append(await asyncio.start_server(_forward, address, port))
+            # Bound here: asyncio does not tell why it could not, from Python 3.13 on.
+            listening = socket.create_server((address, port))
+            servers.append(await asyncio.start_server(_forward, sock=listening))
         except OSError as error:
             if error.errno == errno.EADDRNOTAVAIL:
                 return []

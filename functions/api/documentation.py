@@ -42,6 +42,10 @@ _CHALLENGE: Headers = {
     "WWW-Authenticate": {"description": "What is missing", "schema": {"type": "string"}}
 }
 _RETRY_AFTER: Headers = {"Retry-After": _seconds("Seconds")}
+# Python has called it two names so far.
+_NAMED: Mapping[HTTPStatus, dict[str, Any]] = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: {"description": "Content Too Large"}
+}
 _TRIED_AGAIN = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
 
@@ -60,6 +64,7 @@ def _errors(*statuses: HTTPStatus, headers: Headers | None = None) -> Responses:
     return refused | {
         int(status): {
             "model": ErrorView,
+            **_NAMED.get(status, {}),
             "headers": {**(headers or {}), **(_RETRY_AFTER if status in _TRIED_AGAIN else {})},
         }
         for status in statuses
