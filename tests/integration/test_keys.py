@@ -127,12 +127,13 @@ class Lambda:
     answer: dict[str, Any] | None = None
     heard: list[str] = field(default_factory=list)
 
-    def invoke(self, *, FunctionName: str, Qualifier: str, Payload: str) -> dict[str, Any]:  # noqa: N803
-        assert (FunctionName, Qualifier) == ("sluice-keys", "live")
-        self.heard.append(Payload)
+    def invoke(self, **asked: str) -> dict[str, Any]:
+        payload = asked.pop("Payload")
+        assert asked == {"FunctionName": "sluice-keys", "Qualifier": "live"}
+        self.heard.append(payload)
         if self.answer is not None:
             return self.answer
-        content = json.dumps(app.handler(json.loads(Payload), Context()))
+        content = json.dumps(app.handler(json.loads(payload), Context()))
         return {"Payload": io.BytesIO(content.encode())}
 
 

@@ -1,4 +1,5 @@
-"""The environment, read here and nowhere else: one typed model per function.
+"""The environment, read here and nowhere else: one typed model per function. Powertools has
+variables of its own, which `observability.py` sees to.
 
 A variable that ends in `_URL` holds either the URL itself or the ARN of a Secrets Manager secret
 that holds it, so that a URL with a password in it never stands in a function's environment on AWS.

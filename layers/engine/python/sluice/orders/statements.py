@@ -138,7 +138,7 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS settled,
 OVER = """
 SELECT id FROM orders
 WHERE id = ANY(%(ids)s) AND account = %(account)s
-  AND status NOT IN ('PENDING', 'ROUTING', 'SUBMITTED')
+  AND status = ANY(%(final)s::order_status[])
 """
 
 EVENTS_OF_ONE = """

@@ -276,7 +276,9 @@ class PostgresStore:
 
     async def over(self, account: str, order_ids: Collection[UUID]) -> Collection[UUID]:
         """Those of the account's orders that are at their end."""
-        rows = await self._read(sql.OVER, {"account": account, "ids": list(order_ids)})
+        final = [str(status) for status in OrderStatus if status.final]
+        given = {"account": account, "ids": list(order_ids), "final": final}
+        rows = await self._read(sql.OVER, given)
         return [row["id"] for row in rows]
 
     async def ping(self) -> None:
