@@ -24,6 +24,7 @@ from sluice.streaming.publish import ValkeyPublisher
 from sluice.streaming.registry import Registry
 from sluice.streaming.relay import Relay
 from sluice.streaming.valkey import connect
+from stream.relay import late
 
 from .peer import Answer, serve
 from .stream_sink import HANGING
@@ -114,7 +115,8 @@ async def _serving(
         arrivals.opened(Connection(id_, ACCOUNT, datetime.now(UTC)))
     database = Database(database_url)
     history = OneAtATime(PostgresStore(database))
-    serving = asyncio.create_task(Relay(valkey, listener, history, poster).run(LIFE_SECONDS))
+    relay = Relay(valkey, listener, history, poster, late=late)
+    serving = asyncio.create_task(relay.run(LIFE_SECONDS))
     async for attempt in AsyncRetrying(stop=stop_after_delay(LIFE_SECONDS), wait=wait_fixed(POLL)):
         with attempt:
             if await registry.unserved():

@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.config import RelayConfig, load
-from sluice.observability import logger, metrics
+from sluice.observability import Often, logger
 from sluice.orders.database import Database
 from sluice.orders.store import PostgresStore
 from sluice.streaming.history import OneAtATime
@@ -21,8 +21,9 @@ MARGIN_SECONDS = 10.0
 """Left over at the end for handing the lease on."""
 FIRST_SHARD = 0
 WRITE_SECONDS = 10.0
-"""How often a relay writes its metrics: it lives too long to do so at its end."""
+"""How often a relay writes its metric: it lives too long to do so at its end."""
 
+delivery_lag = Often("DeliveryLag", MetricUnit.Milliseconds)
 loop = asyncio.new_event_loop()
 config = cache(lambda: load(RelayConfig))
 
@@ -65,28 +66,23 @@ async def _live(shard: int | None, seconds: float, function: str) -> str:
             served,
             config().RELAY_SHARDS,
             call_next,
-            late=_late,
+            late=late,
         ).run(seconds)
     finally:
         writing.cancel()
-        _write_metrics()
+        delivery_lag.write()
         await asyncio.gather(database.close(), poster.close(), valkey.aclose(), listener.aclose())
 
 
-def _late(seconds: float) -> None:
-    metrics.add_metric("DeliveryLag", MetricUnit.Milliseconds, seconds * 1000)
+def late(seconds: float) -> None:
+    """Counts an event that was posted so long after it happened."""
+    delivery_lag.add(seconds * 1000)
 
 
 async def _keep_writing() -> None:
     while True:
         await asyncio.sleep(WRITE_SECONDS)
-        _write_metrics()
-
-
-def _write_metrics() -> None:
-    # Powertools warns of writing none.
-    if metrics.metric_set:
-        metrics.flush_metrics()
+        delivery_lag.write()
 
 
 async def _start_others(valkey: Valkey, function: str) -> None:

@@ -15,7 +15,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from sluice import observability
 from sluice.engine import Again, Deadline
 from sluice.errors import FailReason, Refusal, SwapRefused
-from sluice.observability import Apart, by_reason, by_venue, metrics
+from sluice.observability import Apart, Often, by_reason, by_venue, metrics
 from sluice.orders.message import encode
 from sluice.orders.model import Order, OrderEvent, OrderStatus, Outcome
 from sluice.streaming.letters import Connection, Wishes
@@ -42,7 +42,7 @@ def nothing_counted_before() -> Iterator[None]:
     clear()
 
 
-def written(*apart: Apart) -> Written:
+def written(*apart: Apart | Often) -> Written:
     with redirect_stdout(io.StringIO()) as lines:
         for one in apart:
             one.write()
@@ -74,6 +74,27 @@ def test_what_is_counted_apart_is_a_line_for_each_value_and_then_forgotten(
             ["colour", "service"],
         )
     assert written(apart) == []
+
+
+def test_what_comes_often_is_a_line_of_a_hundred_or_what_there_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "relay")
+    often = Often("Lag", MetricUnit.Milliseconds)
+    with redirect_stdout(io.StringIO()) as full:
+        for value in range(102):
+            often.add(value + 0.04)
+
+    rest = written(often)
+
+    lines = [json.loads(full.getvalue()), *rest]
+    assert [line["Lag"] for line in lines] == [list(range(100)), [100, 101]]
+    for line in lines:
+        assert line["service"] == "relay"
+        (about,) = line["_aws"]["CloudWatchMetrics"]
+        assert about["Dimensions"] == [["service"]]
+        assert about["Metrics"] == [{"Name": "Lag", "Unit": "Milliseconds"}]
+    assert written(often) == []
 
 
 def test_metrics_are_those_of_the_stack_that_the_environment_names(

@@ -8,6 +8,7 @@ more, of a closed set: a venue, or a reason. Each combination is billed.
 import os
 from collections import defaultdict
 from collections.abc import Callable
+from typing import Final
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -22,6 +23,34 @@ logger = Logger(json_deserializer=str)
 metrics = Metrics(namespace=NAMESPACE)
 
 Add = Callable[[str, MetricUnit, float], None]
+
+
+class Often:
+    """A metric of so many values that `add_metric` is too dear: it writes down at each all before.
+
+    A line holds as many as CloudWatch takes of one.
+    """
+
+    LINE: Final = 100
+
+    def __init__(self, name: str, unit: MetricUnit) -> None:
+        self._name = name
+        self._unit = unit
+        self._values: list[float] = []
+
+    def add(self, value: float) -> None:
+        """A tenth of the unit is told; a line that is full is written."""
+        self._values.append(round(value, 1))
+        if len(self._values) == self.LINE:
+            self.write()
+
+    def write(self) -> None:
+        """Writes what was added, if anything, and forgets it."""
+        if self._values:
+            line = EphemeralMetrics(namespace=NAMESPACE)
+            line.metric_set[self._name] = {"Unit": self._unit.value, "Value": self._values}
+            line.flush_metrics()
+            self._values = []
 
 
 class Apart:

@@ -28,7 +28,11 @@ def signed_headers(
     if credentials.token:
         headers["x-amz-security-token"] = credentials.token
     headers["x-amz-target"] = target
-    return _signed("sqs", "POST", "/", region, headers, body, credentials)
+    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    headers["authorization"] = _authorization(
+        "sqs", region, at, f"POST\n/\n\n{lines}", ";".join(headers), body, credentials
+    )
+    return headers
 
 
 def posting_headers(
@@ -40,42 +44,47 @@ def posting_headers(
     credentials: Credentials,
     at: str,
 ) -> dict[str, str]:
-    """The headers of a request to API Gateway's `@connections`.
+    """What to add to a request to API Gateway's `@connections` beside its `host`.
 
     `path` is encoded already, and `at` is the moment as in 20261123T120000Z.
     """
-    headers = {"host": host, "x-amz-date": at}
-    if credentials.token:
-        headers["x-amz-security-token"] = credentials.token
+    headers = {"x-amz-date": at}
     # What is signed is the path encoded once more; only S3's is not.
     twice = path.replace("%", "%25")
-    return _signed("execute-api", method, twice, region, headers, body, credentials)
-
-
-def _signed(
-    service: str,
-    method: str,
-    path: str,
-    region: str,
-    headers: dict[str, str],
-    body: bytes,
-    credentials: Credentials,
-) -> dict[str, str]:
-    """`headers`, which are in the order of their names, with the signature over them all."""
-    at = headers["x-amz-date"]
-    names = ";".join(headers)
-    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-    canonical = f"{method}\n{path}\n\n{lines}\n{names}\n{sha256(body).hexdigest()}"
-    scope = f"{at[:8]}/{region}/{service}/aws4_request"
-    digest = sha256(canonical.encode()).hexdigest()
-    to_sign = f"{_ALGORITHM}\n{at}\n{scope}\n{digest}"
-    key = _key(credentials.secret_key, at[:8], region, service)
-    signature = hmac.digest(key, to_sign.encode(), sha256).hex()
-    headers["authorization"] = (
-        f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, "
-        f"SignedHeaders={names}, Signature={signature}"
+    signed = f"{method}\n{twice}\n\nhost:{host}\nx-amz-date:{at}\n"
+    names = "host;x-amz-date"
+    if credentials.token:
+        headers["x-amz-security-token"] = credentials.token
+        signed += f"x-amz-security-token:{credentials.token}\n"
+        names += ";x-amz-security-token"
+    headers["authorization"] = _authorization(
+        "execute-api", region, at, signed, names, body, credentials
     )
     return headers
+
+
+def _authorization(
+    service: str,
+    region: str,
+    at: str,
+    signed: str,
+    names: str,
+    body: bytes,
+    credentials: Credentials,
+) -> str:
+    """The header of that name; `signed` is the canonical request as far as its headers.
+
+    `names` are those of the headers, and both are in the order of the names.
+    """
+    day = at[:8]
+    scope = f"{day}/{region}/{service}/aws4_request"
+    canonical = f"{signed}\n{names}\n{sha256(body).hexdigest()}"
+    to_sign = f"{_ALGORITHM}\n{at}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
+    key = _key(credentials.secret_key, day, region, service)
+    return (
+        f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}, "
+        f"Signature={hmac.digest(key, to_sign.encode(), 'sha256').hex()}"
+    )
 
 
 @lru_cache(maxsize=1)

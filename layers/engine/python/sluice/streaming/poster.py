@@ -8,7 +8,7 @@ from enum import Enum
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Final, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import aiohttp
 from tenacity import (
@@ -72,10 +72,9 @@ class ApiGatewayPoster:
         self, endpoint: str, region: str, patience_seconds: float = PATIENCE_SECONDS
     ) -> None:
         self._patience_seconds = patience_seconds
-        parts = urlsplit(endpoint.rstrip("/"))
-        self._host = parts.netloc
-        self._path = parts.path
-        self._base = f"{parts.scheme}://{parts.netloc}"
+        self._endpoint = URL(endpoint.rstrip("/"))
+        # As aiohttp sends it.
+        self._host = self._endpoint.host_port_subcomponent or ""
         self._region = region
         self._identity = Identity()
         self._session: aiohttp.ClientSession | None = None
@@ -114,18 +113,25 @@ class ApiGatewayPoster:
                 timeout=aiohttp.ClientTimeout(total=POST_TIMEOUT_SECONDS),
                 # One that hangs keeps its connection for so long: others must find one free.
                 connector=aiohttp.TCPConnector(limit=CONNECTIONS),
-                skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
             )
-        path, url = _address(self._base, self._path, connection_id)
+        url = _address(self._endpoint, connection_id)
         try:
             credentials = self._identity.credentials()
         except CredentialsMissing as error:
             raise PostFailed(str(error)) from error
         headers = posting_headers(
-            method, self._host, path, self._region, data, credentials, _written(int(time.time()))
+            method,
+            self._host,
+            url.raw_path,
+            self._region,
+            data,
+            credentials,
+            _written(int(time.time())),
         )
         try:
-            async with self._session.request(method, url, data=data, headers=headers) as response:
+            response = await self._session.request(method, url, data=data, headers=headers)
+            # What has no body is read already.
+            if not response.content.at_eof():
                 await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise PostFailed(f"{type(error).__name__}: {error}") from error
@@ -148,10 +154,10 @@ def _wait(state: RetryCallState) -> float:
 
 
 @lru_cache(maxsize=10_000)
-def _address(base: str, stage: str, connection_id: str) -> tuple[str, URL]:
-    """The path of a connection, and its URL: encoded once, since the path is signed as it is."""
-    path = f"{stage}/%40connections/{quote(connection_id, safe='')}"
-    return path, URL(f"{base}{path}", encoded=True)
+def _address(endpoint: URL, connection_id: str) -> URL:
+    """The URL of a connection: encoded once, since its path is signed as it is sent."""
+    path = f"{endpoint.raw_path.rstrip('/')}/%40connections/{quote(connection_id, safe='')}"
+    return endpoint.with_path(path, encoded=True)
 
 
 @lru_cache(maxsize=1)
