@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from mangum import Mangum
-from mangum.types import LambdaContext
+from mangum.handlers.api_gateway import HTTPGateway
+from mangum.types import LambdaContext, Scope
 
 from sluice.config import ApiConfig, load
 from sluice.observability import logger
@@ -33,6 +34,9 @@ def create_app(services: Callable[[], Services], *, documenting: bool = False) -
         redoc_url=None,
         redirect_slashes=False,
         servers=[{"url": "."}],
+        # Traces go by X-Ray, from the message on; to ask whether anybody set up another way costs
+        # each request more than to find its route.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     if not documenting:
         app.twin = lambda: create_app(services, documenting=True)
@@ -49,7 +53,19 @@ def create_app(services: Callable[[], Services], *, documenting: bool = False) -
 
 app = create_app(cache(lambda: Services(load(ApiConfig))))
 
-_asgi = Mangum(app, lifespan="off")
+
+class _Event(HTTPGateway):
+    """An event of an HTTP API, told to the application as Mangum does it, but once.
+
+    Mangum does so anew when it makes the answer, and asks each other kind of event before this one.
+    """
+
+    @cached_property
+    def scope(self) -> Scope:
+        return super().scope
+
+
+_asgi = Mangum(app, lifespan="off", custom_handlers=[_Event])
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -1,6 +1,6 @@
 """Our signature beside botocore's."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from botocore.auth import SigV4Auth
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.credentials import Credentials
-from sluice.orders.signing import posting_headers, signed_headers
+from sluice.orders.signing import moment, posting_headers, signed_headers
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=20)
 HOSTS = st.sampled_from(
@@ -21,16 +21,18 @@ HOSTS = st.sampled_from(
         "sqs.cn-north-1.amazonaws.com.cn",
     ]
 )
-MOMENTS = st.integers(0, 4_000_000_000).map(lambda unix: datetime.fromtimestamp(unix, UTC))
+MOMENTS = st.integers(0, 4_000_000_000).map(
+    lambda unix: f"{datetime.fromtimestamp(unix, UTC):%Y%m%dT%H%M%SZ}"
+)
 
 
 @given(HOSTS, NAMES, st.binary(max_size=99), st.none() | NAMES, NAMES, NAMES, MOMENTS)
 def test_it_is_botocores_to_the_byte(
-    host: str, region: str, body: bytes, token: str | None, key: str, secret: str, now: datetime
+    host: str, region: str, body: bytes, token: str | None, key: str, secret: str, at: str
 ) -> None:
     credentials = Credentials(key, secret, token)
 
-    headers = signed_headers(host, region, "AmazonSQS.SendMessage", body, credentials, now)
+    headers = signed_headers(host, region, "AmazonSQS.SendMessage", body, credentials, at)
 
     about = {name: headers[name] for name in ("content-type", "x-amz-target", "x-amz-date")}
     if token is not None:
@@ -51,11 +53,10 @@ def test_it_is_botocores_to_the_byte(
 
 @given(st.text(min_size=1, max_size=20), st.binary(max_size=99), st.none() | NAMES, NAMES, MOMENTS)
 def test_it_is_botocores_for_posting_to_a_connection_too(
-    connection: str, body: bytes, token: str | None, key: str, now: datetime
+    connection: str, body: bytes, token: str | None, key: str, at: str
 ) -> None:
     credentials = Credentials(key, "secret", token)
     host, path = "127.0.0.1:4566", f"/live/%40connections/{quote(connection, safe='')}"
-    at = f"{now:%Y%m%dT%H%M%SZ}"
 
     headers = posting_headers("POST", host, path, "us-east-1", body, credentials, at)
 
@@ -67,3 +68,9 @@ def test_it_is_botocores_for_posting_to_a_connection_too(
     signer = SigV4Auth(ReadOnlyCredentials(*credentials), "execute-api", "us-east-1")
     to_sign = signer.string_to_sign(request, signer.canonical_request(request))
     assert headers["authorization"].endswith(f"Signature={signer.signature(to_sign, request)}")
+
+
+def test_a_moment_is_this_one_in_utc() -> None:
+    told = datetime.strptime(f"{moment()}+0000", "%Y%m%dT%H%M%SZ%z")
+
+    assert timedelta() <= datetime.now(UTC) - told < timedelta(seconds=10)

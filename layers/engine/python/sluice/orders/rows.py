@@ -61,7 +61,8 @@ def step(fence: int, event: OrderEvent) -> Json:
         "order_id": str(event.order_id),
         "fence": fence,
         "seq": event.seq,
-        "status": event.status,
+        # Plain, as all that is encoded often: an enum costs the encoder many times a string.
+        "status": str(event.status),
         "at": event.at.isoformat(),
         "detail": known,
         **known,
@@ -101,7 +102,6 @@ def quotes(order: Order, answers: Iterable[VenueQuote]) -> list[Json]:
             "order_id": order_id,
             "fence": order.fence,
             "hop": answer.hop,
-            # Plain: an enum costs the encoder many times what a string does.
             "venue": str(answer.venue),
             "pool": answer.pool,
             "token_in": answer.token_in,

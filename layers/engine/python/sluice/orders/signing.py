@@ -5,7 +5,7 @@ this costs a tenth of it. A test holds it to botocore's, byte for byte.
 """
 
 import hmac
-from datetime import datetime
+import time
 from functools import lru_cache
 from hashlib import sha256
 
@@ -14,16 +14,20 @@ from sluice.credentials import Credentials
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
+def moment() -> str:
+    """This one as a signature has it, like 20261123T120000Z."""
+    return _written(int(time.time()))
+
+
 def signed_headers(
     host: str,
     region: str,
     target: str,
     body: bytes,
     credentials: Credentials,
-    now: datetime,
+    at: str,
 ) -> dict[str, str]:
-    """The headers of a POST of JSON to "/" of SQS at `host`; `now` is in UTC."""
-    at = now.strftime("%Y%m%dT%H%M%SZ")
+    """The headers of a POST of JSON to "/" of SQS at `host`; `at` is as `moment` has it."""
     headers = {"content-type": "application/x-amz-json-1.0", "host": host, "x-amz-date": at}
     if credentials.token:
         headers["x-amz-security-token"] = credentials.token
@@ -46,7 +50,7 @@ def posting_headers(
 ) -> dict[str, str]:
     """What to add to a request to API Gateway's `@connections` beside its `host`.
 
-    `path` is encoded already, and `at` is the moment as in 20261123T120000Z.
+    `path` is encoded already; `at` is as `moment` has it.
     """
     headers = {"x-amz-date": at}
     # What is signed is the path encoded once more; only S3's is not.
@@ -85,6 +89,12 @@ def _authorization(
         f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}, "
         f"Signature={hmac.digest(key, to_sign.encode(), 'sha256').hex()}"
     )
+
+
+@lru_cache(maxsize=1)
+def _written(second: int) -> str:
+    """Unix time in UTC: written once a second, not for each request."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
 
 
 @lru_cache(maxsize=1)

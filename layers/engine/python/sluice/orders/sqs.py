@@ -10,7 +10,6 @@ import select
 import socket
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPSConnection
 from typing import Final
@@ -22,7 +21,7 @@ from pydantic_core import to_json
 from sluice.config import SqsConfig, load
 from sluice.credentials import CredentialsMissing, Identity
 
-from .signing import signed_headers
+from .signing import moment, signed_headers
 
 CONNECT_SECONDS: Final = 1
 ANSWER_SECONDS: Final = 3
@@ -92,7 +91,7 @@ class Sqs:
             f"AmazonSQS.{action}",
             body,
             self._identity.credentials(),
-            datetime.now(UTC),
+            moment(),
         )
 
     def _ready(self) -> "tuple[HTTPConnection, _Answers]":

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 from contextlib import suppress
 from enum import Enum
 from functools import lru_cache
@@ -21,7 +20,7 @@ from tenacity import (
 from yarl import URL
 
 from sluice.credentials import CredentialsMissing, Identity
-from sluice.orders.signing import posting_headers
+from sluice.orders.signing import moment, posting_headers
 
 from .frames import Frame
 
@@ -126,7 +125,7 @@ class ApiGatewayPoster:
             self._region,
             data,
             credentials,
-            _written(int(time.time())),
+            moment(),
         )
         try:
             response = await self._session.request(method, url, data=data, headers=headers)
@@ -158,9 +157,3 @@ def _address(endpoint: URL, connection_id: str) -> URL:
     """The URL of a connection: encoded once, since its path is signed as it is sent."""
     path = f"{endpoint.raw_path.rstrip('/')}/%40connections/{quote(connection_id, safe='')}"
     return endpoint.with_path(path, encoded=True)
-
-
-@lru_cache(maxsize=1)
-def _written(second: int) -> str:
-    """Unix time as a signature has it: written once a second, not for each request."""
-    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
