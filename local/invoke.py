@@ -115,7 +115,10 @@ class SamLocal:
         self._ports = ports
 
     def invoke(self, function: str, event: str) -> object:
-        """What the function answers; its last line where that is no JSON. Raises `StackError`."""
+        """What the function answers; the last line of it, or of SAM, where that is no JSON.
+
+        Raises `StackError`.
+        """
         with self._command("invoke", function, "--event", "-") as command:
             try:
                 done = subprocess.run(
@@ -133,10 +136,12 @@ class SamLocal:
                 raise StackError(message) from error
         if done.returncode:
             raise StackError(f"sam local invoke {function}: {last_of(done.stderr)}")
+        # Of a function that took too long SAM tells on the other channel, and answers nothing.
+        answer = last_of(done.stdout.strip() or done.stderr)
         try:
-            return json.loads(last_of(done.stdout))
+            return json.loads(answer)
         except ValueError:
-            return last_of(done.stdout)
+            return answer
 
     @contextmanager
     def api(self) -> Iterator[str]:
