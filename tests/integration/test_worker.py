@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from sluice import secret
 from sluice.observability import metrics
 from sluice.orders.message import encode
 from tests.builders import buy
@@ -94,3 +95,17 @@ def test_without_postgres_every_order_comes_again(monkeypatch: pytest.MonkeyPatc
         "m1",
         "m2",
     ]
+
+
+def test_without_the_secret_of_the_rpc_every_order_comes_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SOLANA_RPC_URL", "arn:aws:secretsmanager:us-east-1:1:secret:of-this-test")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    secret._provider.cache_clear()
+    event = {"Records": [message(1, encode(buy())), message(2, "no order")]}
+
+    response = app.handler(event, Context())
+
+    assert response == {"batchItemFailures": [{"itemIdentifier": "m2"}, {"itemIdentifier": "m1"}]}
+    secret._provider.cache_clear()
