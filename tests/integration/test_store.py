@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import product
 from typing import Any
@@ -627,6 +627,23 @@ async def test_words_that_are_no_text_are_refused_and_the_next_are_taken(
         await store.record([], [Postponed(order, 1, 1, "", (said,))])
     sound = replace(said, error="no such account")
     assert await store.record([], [Postponed(order, 1, 1, "", (sound,))]) == {order.terms.id}
+
+
+async def test_where_the_clock_of_postgres_hangs_changes_no_moment(postgres_url: str) -> None:
+    """Under a key the first moment there is may be asked for: west of Greenwich it is none."""
+    database = Database(f"{postgres_url}?options=-c%20timezone%3DAmerica/New_York")
+    store = PostgresStore(database)
+    order = buy(expires_at=datetime.min.replace(tzinfo=UTC))
+
+    found = await claim(store, order)
+
+    assert found.finished == {order.id}
+    # The clients' frames are made of them.
+    assert {event.at.isoformat() for event in found.events} == {NOON.isoformat()}
+    row = await store.order("alice", order.id)
+    assert row is not None
+    assert row["expires_at"] == order.expires_at
+    await database.close()
 
 
 async def test_a_postgres_that_only_reads_is_told_as_unavailable_and_left_for_another(
