@@ -377,6 +377,17 @@ async def test_an_order_that_cannot_be_stored_does_not_take_its_batch_along(when
     assert [e.order.terms.id for e in house.store.executions] == [good.id]
 
 
+async def test_an_order_that_breaks_claiming_does_not_take_its_batch_along() -> None:
+    house = House(cpmm=800_000_000, dlmm=1)
+    bad, good = buy(), buy()
+    house.store.unreadable.add(bad.id)
+
+    outcome = await house.engine.execute([bad, good], deadline())
+
+    assert outcome.done == {good.id}
+    assert outcome.retry == {bad.id: Again("ValueError: no status of ours", broken=True)}
+
+
 async def test_an_order_that_breaks_settling_fails_alone_and_is_given_up() -> None:
     house = House(cpmm=800_000_000, dlmm=1)
     bad, good = buy(amount=7_000_000), buy()

@@ -15,7 +15,7 @@ from uuid import UUID
 from aws_lambda_powertools.metrics import MetricUnit
 
 from sluice.config import WorkerConfig
-from sluice.errors import FailReason, StoreRefused
+from sluice.errors import DatabaseUnavailable, FailReason, StoreRefused
 from sluice.markets.catalog import Catalog, Pair, catalog
 from sluice.markets.live import live_market
 from sluice.markets.snapshot import Market, Snapshot
@@ -143,8 +143,10 @@ class Engine:
         now = self._clock.now()
         try:
             claim = await self._store.claim(terms, now, self._lease_seconds)
-        except StoreRefused as refused:
-            return await self._one_by_one(terms, deadline, refused)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            return await self._one_by_one(terms, deadline, error)
         _report(claim.conflicts)
         # Told while we go on: who listens need not be waited for, only the order be kept.
         telling = asyncio.create_task(self._publisher.publish(claim.events))
@@ -172,7 +174,7 @@ class Engine:
             logger.error("batch broke", extra={"order_ids": ids}, exc_info=error)
             if len(orders) > 1:
                 return [end for order in orders for end in await self._ends([order], deadline)]
-            why = f"{type(error).__name__}: {error}"
+            why = _said(error)
             return [Postponed(order, 0, order.attempts, why, broken=True) for order in orders]
 
     async def _worked_out(
@@ -187,11 +189,18 @@ class Engine:
         ]
 
     async def _one_by_one(
-        self, terms: Sequence[OrderTerms], deadline: Deadline, refused: StoreRefused
+        self, terms: Sequence[OrderTerms], deadline: Deadline, error: Exception
     ) -> BatchOutcome:
-        """A batch that Postgres refuses as a whole: the others must not fall with the one."""
+        """A batch that cannot be claimed as a whole: the others must not fall with the one.
+
+        It may be refused, or be claimed and not make sense: then the others come again when their
+        leases are over, and are not given up.
+        """
         if len(terms) == 1:
-            return BatchOutcome(frozenset(), {terms[0].id: Again(str(refused), broken=True)})
+            extra = {"order_id": str(terms[0].id)}
+            logger.error("not claimed", extra=extra, exc_info=error)
+            why = str(error) if isinstance(error, StoreRefused) else _said(error)
+            return BatchOutcome(frozenset(), {terms[0].id: Again(why, broken=True)})
         done: frozenset[UUID] = frozenset()
         retry: dict[UUID, Again] = {}
         for one in terms:
@@ -334,6 +343,10 @@ def _count_quotes(ends: Sequence[Execution | Postponed]) -> None:
 
 def _took(venue: VenueName, seconds: float) -> None:
     by_venue.of(venue)("QuoteLatency", MetricUnit.Milliseconds, seconds * 1000)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _about(order: Order) -> dict[str, str]:
