@@ -348,6 +348,34 @@ async def test_a_pool_that_breaks_our_code_does_not_stop_the_orders(broken: str)
     assert "Error" in error
 
 
+@pytest.mark.parametrize("sound", [0, 1])
+async def test_where_our_quotes_break_that_is_our_fault_and_never_the_markets(sound: int) -> None:
+    """`sound` quotes are given before they break: none, or just that which decides."""
+    house = House(cpmm=800_000_000, dlmm=SwapRefused(Refusal.INSUFFICIENT_LIQUIDITY))
+
+    class BrokenPool(FixedPool):
+        def quote(self, trade: Trade, clock: ChainClock) -> Quote:
+            given.append(trade)
+            if len(given) > sound:
+                raise ZeroDivisionError
+            return super().quote(trade, clock)
+
+    given: list[Trade] = []
+    pools = house.venues[VenueName.RAYDIUM_CPMM].pools
+    pools[CPMM] = BrokenPool(CPMM, pools[CPMM].mints, 800_000_000)
+    order = replace(buy(), max_splits=1)
+
+    for _ in range(3):
+        given.clear()
+        outcome = await house.engine.execute([order], deadline())
+        assert outcome.retry[order.id].why == FailReason.INTERNAL
+    given.clear()
+    await house.engine.execute([order], deadline())
+
+    (execution,) = house.store.executions
+    assert execution.events[-1].outcome.reason is FailReason.INTERNAL
+
+
 async def test_orders_whose_time_runs_out_come_again_and_do_not_fail() -> None:
     house = House(cpmm=800_000_000, dlmm=1)
     order = buy()
