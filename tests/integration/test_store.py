@@ -64,6 +64,22 @@ async def test_a_claim_stores_new_orders_and_moves_them_to_routing(store: Postgr
     ]
 
 
+@pytest.mark.parametrize("way", [1, -1])
+async def test_of_two_messages_of_a_new_order_the_first_acceptance_is_told_and_stored(
+    store: PostgresStore, way: int
+) -> None:
+    """As when Valkey is gone: each request under the key is queued, with its own moment."""
+    first = buy(accepted_at=NOON)
+    both = [first, replace(first, accepted_at=NOON + timedelta(seconds=9))]
+
+    found = await claim(store, *both[::way])
+
+    row = await store.order("alice", first.id)
+    assert row is not None
+    assert (found.events[0].at, row["accepted_at"]) == (NOON, NOON)
+    assert [order.terms for order in found.orders] == [first]
+
+
 async def test_everything_the_client_asked_for_is_kept(store: PostgresStore) -> None:
     order = replace(
         buy(),

@@ -49,7 +49,8 @@ class PostgresStore:
         ids = [order.id for order in terms]
         given = {"ids": ids, "terms": packed_terms(terms), "now": now}
         rows = await self._read(sql.CLAIM, given | {"lease_seconds": lease_seconds})
-        asked = {order.id: order for order in terms}
+        # Of one that came twice the first is stored, as `accept_orders` sorts them.
+        asked = {o.id: o for o in sorted(terms, key=lambda o: o.accepted_at, reverse=True)}
         orders, finished, busy, events = [], set(), {}, []
         seen_before = {}
         for row in rows:
