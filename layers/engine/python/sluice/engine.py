@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import Protocol
 from uuid import UUID
 
@@ -30,6 +31,7 @@ from sluice.routing.router import Router
 from sluice.settlement.base import Filled, RoutedOrder, Settlement
 from sluice.settlement.paper import PaperSettlement
 from sluice.streaming.publish import Publisher, ValkeyPublisher
+from sluice.streaming.reserved import ReservedKeys
 from sluice.streaming.valkey import connect
 from sluice.venues.base import VenueName
 
@@ -43,6 +45,14 @@ class Clock(Protocol):
 class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+
+class Keys(Protocol):
+    """What the door remembers of idempotency keys."""
+
+    async def correct(self, orders: Sequence[OrderTerms]) -> None:
+        """Never raises: it is known of `orders` that their keys are theirs, or it is not."""
+        ...
 
 
 class Deadline:
@@ -121,8 +131,9 @@ class Engine:
         clock: Clock,
         lease_seconds: float,
         jitter: Callable[[int], int] = _RANDOM.randrange,
+        keys: Keys | None = None,
     ) -> None:
-        """`jitter(n)` is any of 0 to n - 1."""
+        """`jitter(n)` is any of 0 to n - 1; without `keys` nobody remembers any."""
         self._store = store
         self._market = market
         self._router = router
@@ -132,6 +143,7 @@ class Engine:
         self._clock = clock
         self._lease_seconds = lease_seconds
         self._jitter = jitter
+        self._keys = keys
 
     async def execute(self, terms: Sequence[OrderTerms], deadline: Deadline) -> BatchOutcome:
         """Takes each order to a final status, or says why it must come again.
@@ -149,7 +161,7 @@ class Engine:
             return await self._one_by_one(terms, deadline, error)
         _report(claim.conflicts)
         # Told while we go on: who listens need not be waited for, only the order be kept.
-        telling = asyncio.create_task(self._publisher.publish(claim.events))
+        telling = asyncio.create_task(self._tell(claim))
         try:
             ends = await self._ends(claim.orders, deadline)
             recorded = await self._record(ends)
@@ -162,6 +174,13 @@ class Engine:
         _count(events)
         _count_quotes(recorded)
         return _outcome(claim, ends, recorded)
+
+    async def _tell(self, claim: Claim) -> None:
+        await self._publisher.publish(claim.events)
+        if self._keys is not None:
+            # Whoever placed the order may ask again: told that the key is another's, it would
+            # place it anew.
+            await self._keys.correct(claim.disputed)
 
     async def _ends(
         self, orders: Sequence[Order], deadline: Deadline
@@ -374,13 +393,15 @@ def bootstrap(config: WorkerConfig) -> Engine:
     """The engine of a process, from its environment; connects to nothing yet."""
     tokens = catalog(config.MARKETS)
     market = live_market(tokens, config.rpc_url(), config.VENUE_TIMEOUT_MS / 1000, took=_took)
+    valkey = cache(lambda: connect(config.valkey_url()))
     return Engine(
         store=PostgresStore(Database(config.database_url)),
         market=market,
         router=Router(tokens, config.LEG_COST_LAMPORTS),
         tokens=tokens,
         settlement=PaperSettlement(market),
-        publisher=ValkeyPublisher(lambda: connect(config.valkey_url())),
+        publisher=ValkeyPublisher(valkey),
         clock=SystemClock(),
         lease_seconds=config.LEASE_SECONDS,
+        keys=ReservedKeys(valkey),
     )
