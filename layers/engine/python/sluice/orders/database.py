@@ -132,9 +132,11 @@ def _told(connection: Connection) -> bool:
 async def _count_in_utc(connection: Connection) -> None:
     """Moments come in the server's time zone otherwise, where some cannot even be read.
 
-    Hardly ever a round trip: servers that are made for this are set up so, and tell it unasked.
+    Hardly ever a round trip: servers that are made for this are set up so, and tell it unasked. A
+    proxy that does not tell is left alone: what sets something keeps its connection to itself.
     """
-    if connection.info.parameter_status("TimeZone") not in UTC_NAMES:
+    zone = connection.info.parameter_status("TimeZone")
+    if zone is not None and zone not in UTC_NAMES:
         await connection.execute("SET timezone TO 'UTC'")
 
 
