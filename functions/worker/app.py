@@ -108,6 +108,9 @@ class Batch:
             # That Postgres is gone is no message's fault: none is given up for it. Nor that a
             # secret cannot be read: SQS alone would bury them all within minutes, unclaimed.
             broken = not isinstance(error, DatabaseUnavailable | SecretUnavailable)
+            if isinstance(error, SecretUnavailable):
+                # But the alarm hears of it, and so the canary: a release may not be let read it.
+                metrics.add_metric("MessagesBroken", MetricUnit.Count, len(self._orders))
             again = Again(f"{type(error).__name__}: {error}", broken=broken)
             retry = {order.id: again for _, order in self._orders}
         self.faults += [(m, retry[order.id]) for m, order in self._orders if order.id in retry]

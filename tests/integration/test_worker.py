@@ -101,17 +101,24 @@ def test_without_postgres_every_order_comes_again(monkeypatch: pytest.MonkeyPatc
     ]
 
 
-def test_without_the_secret_of_the_rpc_every_order_comes_again(
-    monkeypatch: pytest.MonkeyPatch,
+def test_without_the_secret_of_the_rpc_every_order_comes_again_and_the_alarm_hears_of_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SOLANA_RPC_URL", "arn:aws:secretsmanager:us-east-1:1:secret:of-this-test")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     secret._provider.cache_clear()
-    event = {"Records": [message(1, encode(buy())), message(2, "no order")]}
+    event = {"Records": [message(n, encode(buy())) for n in range(3)]}
 
     response = app.handler(event, Context())
 
-    assert response == {"batchItemFailures": [{"itemIdentifier": "m2"}, {"itemIdentifier": "m1"}]}
+    assert [failure["itemIdentifier"] for failure in response["batchItemFailures"]] == [
+        "m0",
+        "m1",
+        "m2",
+    ]
+    # A release that may not read it is to be taken back.
+    numbers = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert numbers["MessagesBroken"] == [3.0]
     secret._provider.cache_clear()
 
 
