@@ -61,6 +61,7 @@ class MemoryStore:
     busy: set[UUID] = field(default_factory=set)
     lost: set[UUID] = field(default_factory=set)
     unclaimable: set[UUID] = field(default_factory=set)
+    unreadable: set[UUID] = field(default_factory=set)
     unrecordable: set[UUID] = field(default_factory=set)
     postponed: list[Postponed] = field(default_factory=list)
 
@@ -69,6 +70,8 @@ class MemoryStore:
     ) -> Claim:
         if any(each.id in self.unclaimable for each in terms):
             raise StoreRefused("numeric value out of range")
+        if any(each.id in self.unreadable for each in terms):
+            raise ValueError("no status of ours")
         ours, finished, events = [], set(), []
         for each in terms:
             if each.id in self.busy:

@@ -1,6 +1,7 @@
 """Reading a JSON body without losing a digit."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
@@ -64,8 +65,8 @@ def _integer(digits: str) -> int | Decimal:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        counted = Counter(key for key, _ in pairs)
+        twice = next(key for key, times in counted.items() if times > 1)
         raise ValueError(f"{twice!r} stands there twice")
     return content
 

@@ -11,6 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.config import SweeperConfig, load
+from sluice.errors import SecretUnavailable
 from sluice.observability import logger, metrics
 from sluice.orders.database import Database
 from sluice.orders.model import OrderTerms
@@ -29,7 +30,10 @@ config = cache(lambda: load(SweeperConfig))
 
 @cache
 def valkey() -> Valkey:
-    """The process's client: its connections live as long as the process."""
+    """The process's client: its connections live as long as the process.
+
+    Raises `SecretUnavailable`.
+    """
     return connect(config().valkey_url())
 
 
@@ -48,9 +52,9 @@ def sweeper() -> Sweeper:
     """The process's sweeper."""
     return Sweeper(
         PostgresStore(Database(config().database_url)),
-        WaitingOrders(valkey()),
+        WaitingOrders(valkey),
         _Returns(),
-        ValkeyPublisher(valkey()),
+        ValkeyPublisher(valkey),
     )
 
 
@@ -73,7 +77,8 @@ async def _look_for_relays() -> None:
     """
     try:
         unserved = await Registry(valkey(), config().RELAY_SHARDS).unserved()
-    except ValkeyError as error:
+    except (ValkeyError, SecretUnavailable) as error:
+        # Whether anybody tells where Valkey is: stuck orders are put back without it.
         logger.warning("relays not looked for", exc_info=error)
     else:
         metrics.add_metric("ShardsUnserved", MetricUnit.Count, len(unserved))

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.config import WorkerConfig, load
 from sluice.engine import Again, BatchOutcome, Deadline, Engine, bootstrap
-from sluice.errors import DatabaseUnavailable
+from sluice.errors import DatabaseUnavailable, SecretUnavailable
 from sluice.observability import by_reason, by_venue, logger, metrics
 from sluice.orders.message import MessageInvalid, decode
 from sluice.orders.model import OrderTerms
@@ -48,7 +48,7 @@ def redelivery() -> "Redelivery":
 def handler(event: dict[str, Any], context: LambdaContext) -> "PartialItemFailureResponse":
     """Executes the batch as a whole; a message that is no order fails alone, up to the DLQ."""
     batch = Batch([Received.of(record) for record in event["Records"]])
-    batch.execute(engine(), Deadline(context.get_remaining_time_in_millis() / 1000))
+    batch.execute(_ProcessEngine(), Deadline(context.get_remaining_time_in_millis() / 1000))
     left = batch.see_to_faults(redelivery()) if batch.faults else []
     by_venue.write()
     by_reason.write()
@@ -70,6 +70,13 @@ class Executor(Protocol):
     """What a batch needs of the engine."""
 
     async def execute(self, terms: Sequence[OrderTerms], deadline: Deadline) -> BatchOutcome: ...
+
+
+class _ProcessEngine:
+    """`engine()`, made no sooner than it is to execute: where it cannot be, the batch waits."""
+
+    async def execute(self, terms: Sequence[OrderTerms], deadline: Deadline) -> BatchOutcome:
+        return await engine().execute(terms, deadline)
 
 
 class Batch:
@@ -98,8 +105,12 @@ class Batch:
         except Exception as error:
             # Whatever it was, nothing was lost: the messages are still in the queue.
             logger.exception("batch failed", extra={"order_ids": self.order_ids})
-            # That Postgres is gone is no message's fault: none is given up for it.
-            broken = not isinstance(error, DatabaseUnavailable)
+            # That Postgres is gone is no message's fault: none is given up for it. Nor that a
+            # secret cannot be read: SQS alone would bury them all within minutes, unclaimed.
+            broken = not isinstance(error, DatabaseUnavailable | SecretUnavailable)
+            if isinstance(error, SecretUnavailable):
+                # But the alarm hears of it, and so the canary: a release may not be let read it.
+                metrics.add_metric("MessagesBroken", MetricUnit.Count, len(self._orders))
             again = Again(f"{type(error).__name__}: {error}", broken=broken)
             retry = {order.id: again for _, order in self._orders}
         self.faults += [(m, retry[order.id]) for m, order in self._orders if order.id in retry]

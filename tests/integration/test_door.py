@@ -193,6 +193,22 @@ def test_a_reservation_that_another_request_counts_on_is_not_given_back(
     assert door.keyed_order(replace(first, amount=1)).seen is Seen.OTHER
 
 
+def test_a_reservation_stays_as_small_as_it_is_however_often_its_key_comes(
+    valkey: Redis, line: Line
+) -> None:
+    """Each answer holds it: a client that polled by its key would have megabytes told in a day."""
+    door = Door(line, 0, 1)
+    order = buy()
+    door.keyed_order(order)
+    name = RESERVED.format(account="alice", order_id=order.id)
+    before = valkey.strlen(name)
+
+    for _ in range(5):
+        door.keyed_order(order)
+
+    assert valkey.strlen(name) == before + 1
+
+
 def test_who_is_refused_for_haste_reserves_nothing(valkey: Redis, line: Line) -> None:
     door = Door(line, 1, 1)
     door.ask("alice")

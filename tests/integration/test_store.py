@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import product
 from typing import Any
@@ -62,6 +62,22 @@ async def test_a_claim_stores_new_orders_and_moves_them_to_routing(store: Postgr
         for terms in sorted([first, second], key=lambda terms: terms.id)
         for seq, status in ((1, OrderStatus.PENDING), (2, OrderStatus.ROUTING))
     ]
+
+
+@pytest.mark.parametrize("way", [1, -1])
+async def test_of_two_messages_of_a_new_order_the_first_acceptance_is_told_and_stored(
+    store: PostgresStore, way: int
+) -> None:
+    """As when Valkey is gone: each request under the key is queued, with its own moment."""
+    first = buy(accepted_at=NOON)
+    both = [first, replace(first, accepted_at=NOON + timedelta(seconds=9))]
+
+    found = await claim(store, *both[::way])
+
+    row = await store.order("alice", first.id)
+    assert row is not None
+    assert (found.events[0].at, row["accepted_at"]) == (NOON, NOON)
+    assert [order.terms for order in found.orders] == [first]
 
 
 async def test_everything_the_client_asked_for_is_kept(store: PostgresStore) -> None:
@@ -627,6 +643,23 @@ async def test_words_that_are_no_text_are_refused_and_the_next_are_taken(
         await store.record([], [Postponed(order, 1, 1, "", (said,))])
     sound = replace(said, error="no such account")
     assert await store.record([], [Postponed(order, 1, 1, "", (sound,))]) == {order.terms.id}
+
+
+async def test_where_the_clock_of_postgres_hangs_changes_no_moment(postgres_url: str) -> None:
+    """Under a key the first moment there is may be asked for: west of Greenwich it is none."""
+    database = Database(f"{postgres_url}?options=-c%20timezone%3DAmerica/New_York")
+    store = PostgresStore(database)
+    order = buy(expires_at=datetime.min.replace(tzinfo=UTC))
+
+    found = await claim(store, order)
+
+    assert found.finished == {order.id}
+    # The clients' frames are made of them.
+    assert {event.at.isoformat() for event in found.events} == {NOON.isoformat()}
+    row = await store.order("alice", order.id)
+    assert row is not None
+    assert row["expires_at"] == order.expires_at
+    await database.close()
 
 
 async def test_a_postgres_that_only_reads_is_told_as_unavailable_and_left_for_another(

@@ -1,5 +1,6 @@
 """A lost message is survived: the sweeper over real Postgres and Valkey, and moto's SQS."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +10,8 @@ import pytest
 from moto import mock_aws
 from mypy_boto3_sqs import SQSClient
 
+from sluice import secret
+from sluice.orders.database import Database
 from sluice.orders.message import decode
 from sluice.orders.model import OrderStatus, OrderTerms
 from sluice.orders.returns import SqsReturns
@@ -19,7 +22,9 @@ from sluice.streaming.publish import ValkeyPublisher
 from sluice.streaming.valkey import Valkey
 from sluice.streaming.waiting import WaitingOrders
 from sluice.sweeper import Found, Sweeper
+from sweeper import app
 from tests.builders import NOON, buy
+from tests.http import Context
 
 pytestmark = pytest.mark.integration
 
@@ -120,3 +125,30 @@ async def test_without_valkey_what_is_stuck_in_postgres_is_still_put_back(
 
     assert await sweeper.sweep(LATE) == Found(stuck=1, unclaimed=0, expired=0)
     assert queue.received() == [order]
+
+
+def test_without_the_secret_of_valkey_what_is_stuck_in_postgres_is_still_put_back(
+    postgres_url: str, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = buy(accepted_at=NOON)
+    asyncio.run(stuck(postgres_url, order))
+    monkeypatch.setenv("DATABASE_URL", postgres_url)
+    monkeypatch.setenv("VALKEY_URL", "arn:aws:secretsmanager:us-east-1:1:secret:of-this-test")
+    monkeypatch.setenv("ORDERS_QUEUE_URL", queue.url)
+    app.config.cache_clear()
+    app.sweeper.cache_clear()
+    secret._provider.cache_clear()
+
+    assert app.handler({}, Context()) == {"stuck": 1, "unclaimed": 0, "expired": 0}
+
+    assert queue.received() == [order]
+    secret._provider.cache_clear()
+    app.config.cache_clear()
+    app.sweeper.cache_clear()
+
+
+async def stuck(postgres_url: str, order: OrderTerms) -> None:
+    """Has a worker die with the order."""
+    database = Database(postgres_url)
+    await PostgresStore(database).claim([order], NOON, -60)
+    await database.close()

@@ -12,6 +12,7 @@ from sluice.streaming.accepted import UNCLAIMED_FOR, AcceptedOrders
 from sluice.streaming.line import Line
 from sluice.streaming.names import ACCEPTED, WAITING
 from sluice.streaming.publish import ValkeyPublisher
+from sluice.streaming.reserved import ReservedKeys
 from sluice.streaming.valkey import Valkey, connect
 from sluice.streaming.waiting import WaitingOrders
 from tests.builders import NOON, buy
@@ -163,3 +164,13 @@ async def test_whoever_is_not_told_where_valkey_is_publishes_once_it_is(
     told.append(client)
     await publisher.publish(begun)
     assert await waiting.due(DUE, 10) == []
+
+
+async def test_without_valkey_no_key_is_corrected_and_the_batch_goes_on(client: Valkey) -> None:
+    def where() -> Valkey:
+        raise SecretUnavailable
+
+    for valkey in (connect("redis://127.0.0.1:1", retries=0), where):
+        await ReservedKeys(valkey).correct([buy()])
+
+    assert await client.keys("*") == []

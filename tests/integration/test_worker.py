@@ -7,9 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from redis import Redis
 
+from sluice import secret
 from sluice.observability import metrics
 from sluice.orders.message import encode
+from sluice.streaming.accepted import AcceptedOrders
+from sluice.streaming.door import Door, Seen
+from sluice.streaming.line import Line
 from tests.builders import buy
 from tests.http import Context
 from worker import app
@@ -94,3 +99,47 @@ def test_without_postgres_every_order_comes_again(monkeypatch: pytest.MonkeyPatc
         "m1",
         "m2",
     ]
+
+
+def test_without_the_secret_of_the_rpc_every_order_comes_again_and_the_alarm_hears_of_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOLANA_RPC_URL", "arn:aws:secretsmanager:us-east-1:1:secret:of-this-test")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    secret._provider.cache_clear()
+    event = {"Records": [message(n, encode(buy())) for n in range(3)]}
+
+    response = app.handler(event, Context())
+
+    assert [failure["itemIdentifier"] for failure in response["batchItemFailures"]] == [
+        "m0",
+        "m1",
+        "m2",
+    ]
+    # A release that may not read it is to be taken back.
+    numbers = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert numbers["MessagesBroken"] == [3.0]
+    secret._provider.cache_clear()
+
+
+def test_whoever_placed_an_order_is_known_again_though_valkey_forgot_and_another_body_came(
+    valkey_server: str,
+) -> None:
+    """Told that the key is another's, it would take a new one, and have two orders."""
+    before = datetime.now(UTC) - timedelta(minutes=1)
+    placed = replace(buy(accepted_at=before), expires_at=before + timedelta(seconds=1))
+    other = replace(placed, amount=1, accepted_at=datetime.now(UTC))
+    app.handler({"Records": [message(1, encode(placed))]}, Context())
+    with Redis.from_url(valkey_server) as valkey:
+        valkey.flushall()
+    door, accepted = Door(Line(valkey_server), 0, 1), AcceptedOrders(Line(valkey_server))
+    assert door.keyed_order(other).seen is Seen.NEW
+
+    app.handler({"Records": [message(2, encode(other))]}, Context())
+    # The API may come to this after the worker.
+    accepted.remember(other)
+
+    again = replace(placed, accepted_at=datetime.now(UTC))
+    assert door.keyed_order(again).seen is Seen.ACCEPTED
+    assert door.keyed_order(other).seen is Seen.OTHER
+    assert accepted.find(placed.account, placed.id) == placed

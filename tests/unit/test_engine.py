@@ -348,6 +348,34 @@ async def test_a_pool_that_breaks_our_code_does_not_stop_the_orders(broken: str)
     assert "Error" in error
 
 
+@pytest.mark.parametrize("sound", [0, 1])
+async def test_where_our_quotes_break_that_is_our_fault_and_never_the_markets(sound: int) -> None:
+    """`sound` quotes are given before they break: none, or just that which decides."""
+    house = House(cpmm=800_000_000, dlmm=SwapRefused(Refusal.INSUFFICIENT_LIQUIDITY))
+
+    class BrokenPool(FixedPool):
+        def quote(self, trade: Trade, clock: ChainClock) -> Quote:
+            given.append(trade)
+            if len(given) > sound:
+                raise ZeroDivisionError
+            return super().quote(trade, clock)
+
+    given: list[Trade] = []
+    pools = house.venues[VenueName.RAYDIUM_CPMM].pools
+    pools[CPMM] = BrokenPool(CPMM, pools[CPMM].mints, 800_000_000)
+    order = replace(buy(), max_splits=1)
+
+    for _ in range(3):
+        given.clear()
+        outcome = await house.engine.execute([order], deadline())
+        assert outcome.retry[order.id].why == FailReason.INTERNAL
+    given.clear()
+    await house.engine.execute([order], deadline())
+
+    (execution,) = house.store.executions
+    assert execution.events[-1].outcome.reason is FailReason.INTERNAL
+
+
 async def test_orders_whose_time_runs_out_come_again_and_do_not_fail() -> None:
     house = House(cpmm=800_000_000, dlmm=1)
     order = buy()
@@ -375,6 +403,17 @@ async def test_an_order_that_cannot_be_stored_does_not_take_its_batch_along(when
     assert outcome.done == {good.id}
     assert list(outcome.retry) == [bad.id]
     assert [e.order.terms.id for e in house.store.executions] == [good.id]
+
+
+async def test_an_order_that_breaks_claiming_does_not_take_its_batch_along() -> None:
+    house = House(cpmm=800_000_000, dlmm=1)
+    bad, good = buy(), buy()
+    house.store.unreadable.add(bad.id)
+
+    outcome = await house.engine.execute([bad, good], deadline())
+
+    assert outcome.done == {good.id}
+    assert outcome.retry == {bad.id: Again("ValueError: no status of ours", broken=True)}
 
 
 async def test_an_order_that_breaks_settling_fails_alone_and_is_given_up() -> None:

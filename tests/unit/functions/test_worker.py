@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from sluice.engine import Again, BatchOutcome, Deadline
-from sluice.errors import DatabaseUnavailable
+from sluice.errors import DatabaseUnavailable, SecretUnavailable
 from sluice.orders.message import encode
 from sluice.orders.model import OrderTerms
 from sluice.orders.received import MAX_RECEIVES, Received
@@ -118,6 +118,7 @@ def test_what_goes_wrong_each_time_is_buried_with_its_error_and_not_kept() -> No
     ("engine", "seconds"),
     [
         (Executes(error=DatabaseUnavailable("gone")), 120),
+        (Executes(error=SecretUnavailable("gone")), 120),
         (Executes({UUID(int=7): Again("its price moved", 4)}), 4),
     ],
 )

@@ -1,5 +1,7 @@
 """Telling a queue that took nothing from one that may have."""
 
+import asyncio
+import threading
 from collections.abc import Mapping
 
 import pytest
@@ -19,11 +21,15 @@ class FakeSqs:
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
         self.asked: list[tuple[str, Mapping[str, object]]] = []
+        self.closed = False
 
     def call(self, action: str, arguments: Mapping[str, object]) -> None:
         self.asked.append((action, arguments))
         if self.errors:
             raise self.errors.pop(0)
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def test_an_order_is_sent_whole_and_in_the_group_of_its_account() -> None:
@@ -81,6 +87,36 @@ async def test_a_queue_that_cannot_be_asked_is_not_ready() -> None:
     sqs = FakeSqs()
     await SqsOrderQueue(URL, lambda _: sqs).ping()
     assert [action for action, _ in sqs.asked] == ["GetQueueAttributes"]
+    assert sqs.closed
 
     with pytest.raises(QueueUnavailable):
         await SqsOrderQueue(URL, lambda _: FakeSqs(Unanswered("late"))).ping()
+
+
+async def test_the_late_answer_to_a_ping_is_never_taken_for_one_to_an_order() -> None:
+    """Whoever gives up a ping leaves a thread that still reads."""
+    answered = threading.Event()
+
+    class Late(FakeSqs):
+        def call(self, action: str, arguments: Mapping[str, object]) -> None:
+            super().call(action, arguments)
+            if action == "GetQueueAttributes":
+                answered.wait(5)
+
+    def connect(_: str) -> Late:
+        made.append(Late())
+        return made[-1]
+
+    made: list[Late] = []
+    queue = SqsOrderQueue(URL, connect)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await queue.ping()
+
+    queue.send(buy())
+
+    answered.set()
+    assert [[action for action, _ in sqs.asked] for sqs in made] == [
+        ["GetQueueAttributes"],
+        ["SendMessage"],
+    ]

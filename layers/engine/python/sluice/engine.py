@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import Protocol
 from uuid import UUID
 
 from aws_lambda_powertools.metrics import MetricUnit
 
 from sluice.config import WorkerConfig
-from sluice.errors import FailReason, StoreRefused
+from sluice.errors import DatabaseUnavailable, FailReason, StoreRefused
 from sluice.markets.catalog import Catalog, Pair, catalog
 from sluice.markets.live import live_market
 from sluice.markets.snapshot import Market, Snapshot
@@ -30,6 +31,7 @@ from sluice.routing.router import Router
 from sluice.settlement.base import Filled, RoutedOrder, Settlement
 from sluice.settlement.paper import PaperSettlement
 from sluice.streaming.publish import Publisher, ValkeyPublisher
+from sluice.streaming.reserved import ReservedKeys
 from sluice.streaming.valkey import connect
 from sluice.venues.base import VenueName
 
@@ -43,6 +45,14 @@ class Clock(Protocol):
 class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+
+class Keys(Protocol):
+    """What the door remembers of idempotency keys."""
+
+    async def correct(self, orders: Sequence[OrderTerms]) -> None:
+        """Never raises: it is known of `orders` that their keys are theirs, or it is not."""
+        ...
 
 
 class Deadline:
@@ -121,8 +131,9 @@ class Engine:
         clock: Clock,
         lease_seconds: float,
         jitter: Callable[[int], int] = _RANDOM.randrange,
+        keys: Keys | None = None,
     ) -> None:
-        """`jitter(n)` is any of 0 to n - 1."""
+        """`jitter(n)` is any of 0 to n - 1; without `keys` nobody remembers any."""
         self._store = store
         self._market = market
         self._router = router
@@ -132,6 +143,7 @@ class Engine:
         self._clock = clock
         self._lease_seconds = lease_seconds
         self._jitter = jitter
+        self._keys = keys
 
     async def execute(self, terms: Sequence[OrderTerms], deadline: Deadline) -> BatchOutcome:
         """Takes each order to a final status, or says why it must come again.
@@ -143,11 +155,13 @@ class Engine:
         now = self._clock.now()
         try:
             claim = await self._store.claim(terms, now, self._lease_seconds)
-        except StoreRefused as refused:
-            return await self._one_by_one(terms, deadline, refused)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            return await self._one_by_one(terms, deadline, error)
         _report(claim.conflicts)
         # Told while we go on: who listens need not be waited for, only the order be kept.
-        telling = asyncio.create_task(self._publisher.publish(claim.events))
+        telling = asyncio.create_task(self._tell(claim))
         try:
             ends = await self._ends(claim.orders, deadline)
             recorded = await self._record(ends)
@@ -161,6 +175,13 @@ class Engine:
         _count_quotes(recorded)
         return _outcome(claim, ends, recorded)
 
+    async def _tell(self, claim: Claim) -> None:
+        await self._publisher.publish(claim.events)
+        if self._keys is not None:
+            # Whoever placed the order may ask again: told that the key is another's, it would
+            # place it anew.
+            await self._keys.correct(claim.disputed)
+
     async def _ends(
         self, orders: Sequence[Order], deadline: Deadline
     ) -> list[Execution | Postponed]:
@@ -172,7 +193,7 @@ class Engine:
             logger.error("batch broke", extra={"order_ids": ids}, exc_info=error)
             if len(orders) > 1:
                 return [end for order in orders for end in await self._ends([order], deadline)]
-            why = f"{type(error).__name__}: {error}"
+            why = _said(error)
             return [Postponed(order, 0, order.attempts, why, broken=True) for order in orders]
 
     async def _worked_out(
@@ -187,11 +208,18 @@ class Engine:
         ]
 
     async def _one_by_one(
-        self, terms: Sequence[OrderTerms], deadline: Deadline, refused: StoreRefused
+        self, terms: Sequence[OrderTerms], deadline: Deadline, error: Exception
     ) -> BatchOutcome:
-        """A batch that Postgres refuses as a whole: the others must not fall with the one."""
+        """A batch that cannot be claimed as a whole: the others must not fall with the one.
+
+        It may be refused, or be claimed and not make sense: then the others come again when their
+        leases are over, and are not given up.
+        """
         if len(terms) == 1:
-            return BatchOutcome(frozenset(), {terms[0].id: Again(str(refused), broken=True)})
+            extra = {"order_id": str(terms[0].id)}
+            logger.error("not claimed", extra=extra, exc_info=error)
+            why = str(error) if isinstance(error, StoreRefused) else _said(error)
+            return BatchOutcome(frozenset(), {terms[0].id: Again(why, broken=True)})
         done: frozenset[UUID] = frozenset()
         retry: dict[UUID, Again] = {}
         for one in terms:
@@ -336,6 +364,10 @@ def _took(venue: VenueName, seconds: float) -> None:
     by_venue.of(venue)("QuoteLatency", MetricUnit.Milliseconds, seconds * 1000)
 
 
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
 def _about(order: Order) -> dict[str, str]:
     return {"order_id": str(order.terms.id)}
 
@@ -361,13 +393,15 @@ def bootstrap(config: WorkerConfig) -> Engine:
     """The engine of a process, from its environment; connects to nothing yet."""
     tokens = catalog(config.MARKETS)
     market = live_market(tokens, config.rpc_url(), config.VENUE_TIMEOUT_MS / 1000, took=_took)
+    valkey = cache(lambda: connect(config.valkey_url()))
     return Engine(
         store=PostgresStore(Database(config.database_url)),
         market=market,
         router=Router(tokens, config.LEG_COST_LAMPORTS),
         tokens=tokens,
         settlement=PaperSettlement(market),
-        publisher=ValkeyPublisher(lambda: connect(config.valkey_url())),
+        publisher=ValkeyPublisher(valkey),
         clock=SystemClock(),
         lease_seconds=config.LEASE_SECONDS,
+        keys=ReservedKeys(valkey),
     )

@@ -63,6 +63,8 @@ class Refusal(StrEnum):
     """The swap reaches accounts (bin arrays) that were not fetched; no exact answer is possible."""
     UNSUPPORTED = "UNSUPPORTED"
     """The pool uses a feature whose result cannot be computed exactly here."""
+    BROKEN = "BROKEN"
+    """Our own computation broke: what the pool would do is not known."""
 
 
 class SwapRefused(Exception):

@@ -17,7 +17,8 @@ class Claim:
     or they were claimed too often. `busy` are leased by another worker, or wait for their next
     routing, for so many seconds. `conflicts` came with other terms than the order of that id has.
     `events` are all events of `orders` and `finished`: whoever claimed them before may have died
-    between its commit and its publish.
+    between its commit and its publish. `disputed` are `conflicts` as they are stored: those of
+    `orders` and `finished`.
     """
 
     orders: tuple[Order, ...]
@@ -25,6 +26,7 @@ class Claim:
     busy: Mapping[UUID, float]
     conflicts: frozenset[UUID]
     events: tuple[OrderEvent, ...]
+    disputed: tuple[OrderTerms, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ class Caller(Protocol):
 
     def call(self, action: str, arguments: Mapping[str, object]) -> None: ...
 
+    def close(self) -> None: ...
+
 
 def untraced() -> None:
     """No trace leads to a message."""
@@ -33,6 +35,7 @@ class SqsOrderQueue:
     ) -> None:
         """`trace` tells the X-Ray trace that a message belongs to, if any."""
         self._url = url
+        self._connect = connect
         self._trace = trace
         self._sqs = cache(lambda: connect(url))
 
@@ -73,8 +76,15 @@ class SqsOrderQueue:
 
     async def ping(self) -> None:
         """Raises `QueueUnavailable` unless the queue is there."""
-        asked = {"QueueUrl": self._url, "AttributeNames": ["QueueArn"]}
+        await asyncio.to_thread(self._ask_whether_it_is_there)
+
+    def _ask_whether_it_is_there(self) -> None:
+        # By a connection of its own: whoever is not waited for any more goes on to read, and what
+        # it was told must not be taken for the answer to an order, nor the other way round.
+        sqs = self._connect(self._url)
         try:
-            await asyncio.to_thread(self._sqs().call, "GetQueueAttributes", asked)
+            sqs.call("GetQueueAttributes", {"QueueUrl": self._url, "AttributeNames": ["QueueArn"]})
         except (NotTaken, Unanswered) as error:
             raise QueueUnavailable(str(error)) from error
+        finally:
+            sqs.close()

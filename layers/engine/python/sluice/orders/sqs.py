@@ -74,15 +74,21 @@ class Sqs:
             connection.sock.sendall(_request(headers, body))
             answer.read()
         except (OSError, httptools.HttpParserError) as error:
-            self._close()
+            self.close()
             raise Unanswered(repr(error)) from error
         self._used_at = self._now()
         if answer.last:
-            self._close()
+            self.close()
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise Unanswered(f"HTTP {answer.status} {_code(answer.body)}")
         if answer.status != HTTPStatus.OK:
             raise NotTaken(f"HTTP {answer.status} {_code(answer.body)}")
+
+    def close(self) -> None:
+        """Connects anew at the next call."""
+        if self._kept is not None:
+            self._kept[0].close()
+            self._kept = None
 
     def _signed(self, action: str, body: bytes) -> dict[str, str]:
         return signed_headers(
@@ -99,17 +105,12 @@ class Sqs:
         idled = self._now() - self._used_at
         if self._kept is not None and idled < IDLE_SECONDS and _silent(self._kept[0]):
             return self._kept
-        self._close()
+        self.close()
         connection = self._open(self._host, timeout=CONNECT_SECONDS)
         connection.connect()
         connection.sock.settimeout(self._patience)
         self._kept = connection, _Answers(connection.sock)
         return self._kept
-
-    def _close(self) -> None:
-        if self._kept is not None:
-            self._kept[0].close()
-            self._kept = None
 
 
 class _Answers:

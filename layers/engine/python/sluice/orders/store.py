@@ -49,9 +49,12 @@ class PostgresStore:
         ids = [order.id for order in terms]
         given = {"ids": ids, "terms": packed_terms(terms), "now": now}
         rows = await self._read(sql.CLAIM, given | {"lease_seconds": lease_seconds})
-        asked = {order.id: order for order in terms}
+        # Of one that came twice the first is stored, as `accept_orders` sorts them.
+        asked = {o.id: o for o in sorted(terms, key=lambda o: o.accepted_at, reverse=True)}
         orders, finished, busy, events = [], set(), {}, []
         seen_before = {}
+        disputed: tuple[OrderTerms, ...] = ()
+        conflicts = frozenset([row["order_id"] for row in rows if row["conflicting"]])
         for row in rows:
             id_, status = row["order_id"], OrderStatus(row["status"])
             if row["ours"] and row["fresh"] and not row["conflicting"]:
@@ -73,8 +76,8 @@ class PostgresStore:
                 if (row := seen_before[terms.id])["ours"]
             ]
             events += told
-        conflicts = frozenset([row["order_id"] for row in rows if row["conflicting"]])
-        return Claim(tuple(orders), frozenset(finished), busy, conflicts, tuple(events))
+            disputed = tuple(terms for terms in stored if terms.id in conflicts)
+        return Claim(tuple(orders), frozenset(finished), busy, conflicts, tuple(events), disputed)
 
     async def _before(self, ids: Sequence[UUID]) -> tuple[list[OrderTerms], list[OrderEvent]]:
         """What was asked for in orders that were known already, and what happened to them."""

@@ -18,7 +18,7 @@ def ask(pool: LivePool, trade: Trade) -> Quote:
         raise
     except Exception as error:
         logger.error("quote broke", extra={"pool": pool.listed.address}, exc_info=error)
-        raise SwapRefused(Refusal.UNSUPPORTED, f"quote broke: {type(error).__name__}") from error
+        raise SwapRefused(Refusal.BROKEN, f"quote broke: {type(error).__name__}") from error
     if not quote.amount_in or not quote.amount_out:
         raise SwapRefused(Refusal.ZERO_AMOUNT, "nothing to pay, or nothing to be paid")
     return quote

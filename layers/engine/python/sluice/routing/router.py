@@ -73,6 +73,7 @@ class Router:
         passing = any(pool.passing and pool.listed.pair in traded for pool in dead)
         if not routes:
             reason = self._why_none(wanted, moment, passing)
+            passing = passing or reason is FailReason.INTERNAL
             return Routed(reason, tuple(search.explained(Route(()))), passing)
         best = max(routes, key=search.worth)
         return Routed(best, tuple(search.explained(best)), passing)
@@ -98,6 +99,9 @@ class Router:
                 asked.quote(wanted.amount)
             except SwapRefused as refused:
                 refusals.add(refused.refusal)
+        if Refusal.BROKEN in refusals:
+            # It might have filled the order: ours is the fault, however the others refuse.
+            return FailReason.INTERNAL
         if self._through(wanted) or _TOO_DEEP & refusals:
             return FailReason.INSUFFICIENT_LIQUIDITY
         return FailReason.NO_ROUTE

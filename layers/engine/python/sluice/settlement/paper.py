@@ -25,6 +25,14 @@ def paper_reference(order_id: UUID) -> str:
     return PAPER_PREFIX + digest
 
 
+_REASONS = {
+    Refusal.POOL_DISABLED: FailReason.NO_ROUTE,
+    Refusal.NOT_OPEN: FailReason.NO_ROUTE,
+    Refusal.BROKEN: FailReason.INTERNAL,
+}
+"""Why a chosen pool did not fill after all; the rest has to do with how much it was asked for."""
+
+
 class PaperSettlement:
     """`Settlement` that asks the chosen pools once more, all in one go, and takes their answer."""
 
@@ -45,8 +53,7 @@ def _filled(routed: RoutedOrder, now: Mapping[Address, LivePool]) -> Filled | Fa
     except KeyError:
         return FailReason.VENUES_UNAVAILABLE
     except SwapRefused as refused:
-        gone = refused.refusal in {Refusal.POOL_DISABLED, Refusal.NOT_OPEN}
-        return FailReason.NO_ROUTE if gone else FailReason.INSUFFICIENT_LIQUIDITY
+        return _REASONS.get(refused.refusal, FailReason.INSUFFICIENT_LIQUIDITY)
     terms, planned = routed.order.terms, routed.route
     if slipped(terms, planned.amount_in, planned.amount_out, route.amount_in, route.amount_out):
         return FailReason.SLIPPAGE_EXCEEDED

@@ -47,7 +47,7 @@ if KEYS[2] then
     answer[3] = redis.call('GET', KEYS[2])
     if not answer[3] then
         redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[4])
-    else
+    elseif string.sub(answer[3], -1) ~= ' ' then
         -- A blank more, which is the same JSON: others count on it now, so that whoever made the
         -- reservation does not give it back.
         redis.call('SET', KEYS[2], answer[3] .. ' ', 'KEEPTTL')

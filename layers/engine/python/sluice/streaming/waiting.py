@@ -1,17 +1,20 @@
 """Accepted orders that nobody has told of since: what the sweeper looks for."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from redis.exceptions import RedisError
 
+from sluice.errors import SecretUnavailable
 from sluice.observability import logger
 from sluice.orders.model import OrderTerms
 
 from .accepted import remembered, unix_ms
 from .names import ACCEPTED, WAITING
 from .valkey import Valkey
+
+_GONE = (RedisError, OSError, SecretUnavailable)
 
 
 class WaitingOrders:
@@ -21,20 +24,22 @@ class WaitingOrders:
     not looked at now is looked at by the next sweep.
     """
 
-    def __init__(self, valkey: Valkey) -> None:
+    def __init__(self, valkey: Valkey | Callable[[], Valkey]) -> None:
+        """`valkey` may be what connects: where nobody tells where Valkey is, none are found."""
         self._valkey = valkey
 
     async def due(self, now: datetime, limit: int) -> list[OrderTerms]:
         """At most `limit` orders that should be looked at by now, the longest due first."""
         try:
+            valkey = self._client()
             ids = [
                 str(id_)
-                for id_ in await self._valkey.zrange(
+                for id_ in await valkey.zrange(
                     WAITING, "-inf", unix_ms(now), byscore=True, offset=0, num=limit
                 )
             ]
             # One by one: in a cluster their keys are anywhere.
-            pipeline = self._valkey.pipeline(transaction=False)
+            pipeline = valkey.pipeline(transaction=False)
             for id_ in ids:
                 pipeline.get(ACCEPTED.format(order_id=id_))
             found = dict(zip(ids, await pipeline.execute() if ids else [], strict=True))
@@ -42,8 +47,8 @@ class WaitingOrders:
                 id_: None if body is None else remembered(id_, body) for id_, body in found.items()
             }
             if forgotten := [id_ for id_, terms in orders.items() if terms is None]:
-                await self._valkey.zrem(WAITING, *forgotten)
-        except (RedisError, OSError) as error:
+                await valkey.zrem(WAITING, *forgotten)
+        except _GONE as error:
             logger.warning("waiting orders not readable", exc_info=error)
             return []
         return [terms for terms in orders.values() if terms is not None]
@@ -56,14 +61,17 @@ class WaitingOrders:
         if terms:
             again = {str(t.id): unix_ms(now + (now - t.accepted_at)) for t in terms}
             try:
-                await self._valkey.zadd(WAITING, again, xx=True)
-            except (RedisError, OSError) as error:
+                await self._client().zadd(WAITING, again, xx=True)
+            except _GONE as error:
                 logger.warning("waiting orders not postponed", exc_info=error)
 
     async def known(self, ids: Collection[UUID]) -> None:
         """Takes out orders that are in Postgres."""
         if ids:
             try:
-                await self._valkey.zrem(WAITING, *map(str, ids))
-            except (RedisError, OSError) as error:
+                await self._client().zrem(WAITING, *map(str, ids))
+            except _GONE as error:
                 logger.warning("waiting orders not taken out", exc_info=error)
+
+    def _client(self) -> Valkey:
+        return self._valkey if isinstance(self._valkey, Valkey) else self._valkey()
