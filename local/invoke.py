@@ -115,10 +115,7 @@ class SamLocal:
         self._ports = ports
 
     def invoke(self, function: str, event: str) -> object:
-        """What the function answers; the last line of it, or of SAM, where that is no JSON.
-
-        Raises `StackError`.
-        """
+        """What the function answers, as `answer_of` has it. Raises `StackError`."""
         with self._command("invoke", function, "--event", "-") as command:
             try:
                 done = subprocess.run(
@@ -136,12 +133,7 @@ class SamLocal:
                 raise StackError(message) from error
         if done.returncode:
             raise StackError(f"sam local invoke {function}: {last_of(done.stderr)}")
-        # Of a function that took too long SAM tells on the other channel, and answers nothing.
-        answer = last_of(done.stdout.strip() or done.stderr)
-        try:
-            return json.loads(answer)
-        except ValueError:
-            return answer
+        return answer_of(done.stdout, done.stderr)
 
     @contextmanager
     def api(self) -> Iterator[str]:
@@ -184,6 +176,18 @@ class SamLocal:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
+
+
+def answer_of(stdout: str, stderr: str) -> object:
+    """What the function answered, or in its place the last line of it, or of SAM.
+
+    Of a function that took too long SAM tells on the other channel, and its own stays empty.
+    """
+    answer = last_of(stdout.strip() or stderr)
+    try:
+        return json.loads(answer)
+    except ValueError:
+        return answer
 
 
 def last_of(text: str) -> str:

@@ -105,7 +105,7 @@ def written_in(path: Path) -> Iterator[tuple[re.Pattern[str], set[str]]]:
     for node in ast.walk(tree):
         match node:
             case ast.Call(
-                func=function, args=[name, ast.Attribute(value=ast.Name("MetricUnit")), _]
+                func=function, args=[name, ast.Attribute(value=ast.Name("MetricUnit")), *_]
             ):
                 yield _pattern(name), _dimensions(function, bound)
 
@@ -123,7 +123,7 @@ def _dimensions(function: ast.expr, bound: dict[str, ast.expr]) -> set[str]:
     match function:
         case ast.Call(func=ast.Attribute(value=ast.Name(which), attr="of")):
             return {APART[which]}
-        case ast.Name(name):
+        case ast.Name(name) if name in bound:
             return _dimensions(bound[name], bound)
     return set()
 

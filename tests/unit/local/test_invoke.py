@@ -90,6 +90,14 @@ def test_an_answer_is_held_to_what_it_must_have(answer: object, *, wrong: bool) 
     assert (examples.fault("api_health", answer) is not None) is wrong
 
 
+def test_where_a_function_answered_nothing_it_is_told_what_sam_says() -> None:
+    late = "Invoking api.app.handler\nFunction 'ApiFunction' timed out after 10 seconds\n\n"
+
+    assert invoke.answer_of('a line of log\n{"statusCode": 200}\n', late) == {"statusCode": 200}
+    assert invoke.answer_of("no JSON\n", late) == "no JSON"
+    assert invoke.answer_of("\n", late) == "Function 'ApiFunction' timed out after 10 seconds"
+
+
 def test_sam_local_start_api_meets_the_http_api_before_any_function() -> None:
     resources = parse_yaml_file(str(PROJECT / "template.yaml"))["Resources"].values()
     kinds = ("AWS::ApiGatewayV2::", "AWS::Serverless::Function")
