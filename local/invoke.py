@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 
-from . import containers, http, ministack
+from . import containers, http, ministack, postgres
 from .errors import StackError
 from .examples import ANSWERS, environment, fault, function_of, payload, relay_serves
 from .home import PROJECT, Home
@@ -52,9 +52,14 @@ def main(home: Home, progress: Progress, names: Collection[str]) -> None:
                 wrong.append(name)
                 progress.console.print(f"[red]✗[/] {name}: ", end="")
                 progress.console.print(told, markup=False, soft_wrap=True)
-        with progress.step("sam local start-api serves, and lets no stranger in"), sam.api() as url:
+        with (
+            progress.step("sam local start-api serves who has a key, and lets no stranger in"),
+            _api_key(ports) as key,
+            sam.api() as url,
+        ):
             _require_status(f"{url}/health", HTTPStatus.OK)
             _require_status(f"{url}/api/markets", HTTPStatus.UNAUTHORIZED)
+            _require_status(f"{url}/api/markets", HTTPStatus.OK, key)
     if wrong:
         raise StackError(f"invoke: wrong answers to {', '.join(wrong)}")
 
@@ -200,13 +205,40 @@ def _environment() -> dict[str, str]:
     return clean_environment(SAM_CLI_TELEMETRY="0", **ministack.CREDENTIALS)
 
 
-def _require_status(url: str, wanted: HTTPStatus) -> None:
+@contextmanager
+def _api_key(ports: Ports) -> Iterator[str]:
+    """An API key meanwhile: tokens name the issuer as this machine calls it, not as containers do.
+
+    Raises `StackError`.
+    """
+    made = json.loads(_sluice(ports, "keys", "create", "invoke", "--name", "make invoke", "--json"))
+    try:
+        yield made["key"]
+    finally:
+        _sluice(ports, "keys", "revoke", made["id"])
+
+
+def _sluice(ports: Ports, *arguments: str) -> str:
+    done = subprocess.run(
+        (str(VENV_BIN / "sluice"), *arguments),
+        env=clean_environment(DATABASE_URL=postgres.url(ports.postgres)),
+        capture_output=True,
+        text=True,
+        timeout=INVOKE_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise StackError(f"sluice {' '.join(arguments[:2])}: {last_of(done.stderr)}")
+    return done.stdout
+
+
+def _require_status(url: str, wanted: HTTPStatus, token: str | None = None) -> None:
     answer: object = "nothing"
 
     def answers() -> bool:
         nonlocal answer
         try:
-            answer = http.call("GET", url)[0]
+            answer = http.call("GET", url, token=token)[0]
         except OSError as error:
             answer = error
         return answer == wanted

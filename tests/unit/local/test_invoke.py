@@ -4,6 +4,8 @@ import socket
 from pathlib import Path
 
 import pytest
+from samcli.lib.providers.api_provider import ApiProvider
+from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 from samcli.yamlhelper import parse_yaml_file
 
 from local import containers, examples, invoke
@@ -105,6 +107,20 @@ def test_sam_local_start_api_meets_the_http_api_before_any_function() -> None:
     assert next(each["Type"] for each in resources if each["Type"].startswith(kinds)) == (
         "AWS::ApiGatewayV2::Api"
     )
+
+
+def test_sam_local_start_api_knows_whom_to_ask_at_each_path_and_who_guards_it() -> None:
+    stacks, _ = SamLocalStackProvider.get_stacks(
+        str(PROJECT / "template.yaml"), parameter_overrides={"Environment": "local"}
+    )
+    routes = {route.path: route for route in ApiProvider(stacks).api.routes}
+
+    assert {path: route.function_name for path, route in routes.items()} == dict.fromkeys(
+        ("/", "/{proxy+}", "/api/{proxy+}"), "ApiFunction"
+    )
+    guards = {path: route.authorizer_object for path, route in routes.items()}
+    assert guards.pop("/api/{proxy+}").lambda_name == "AuthorizerFunction"
+    assert set(guards.values()) == {None}
 
 
 def test_events_and_environment_go_to_where_the_stack_listens() -> None:
