@@ -109,6 +109,7 @@ def test_sam_local_start_api_meets_the_http_api_before_any_function() -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:sam")
 def test_sam_local_start_api_knows_whom_to_ask_at_each_path_and_who_guards_it() -> None:
     stacks, _ = SamLocalStackProvider.get_stacks(
         str(PROJECT / "template.yaml"), parameter_overrides={"Environment": "local"}
