@@ -48,10 +48,11 @@ test: $(INSTALLED) ## unit, integration and end-to-end tests, with line coverage
 ifdef TESTS
 	@$(BIN)/python -m pytest --cov --cov-report=term $(TESTS)
 else
-# Unit tests share nothing; the others share servers, which take what cores there are.
-	@$(BIN)/python -m pytest --cov --cov-report= --numprocesses=auto --dist=loadfile tests/unit
-	@$(BIN)/python -m pytest --cov --cov-report=term --cov-append \
-		tests/crash tests/integration tests/e2e
+# A process on each core, with servers of its own: while one waits, others work. The crash tests
+# come last: they take what cores there are, and would keep others waiting.
+	@$(BIN)/python -m pytest --cov --cov-report= --numprocesses=auto --dist=loadfile \
+		--no-loadscope-reorder -m "not alone" tests/e2e tests/integration tests/unit tests/crash
+	@$(BIN)/python -m pytest --cov --cov-report=term --cov-append -m alone tests
 endif
 
 bench: $(INSTALLED) ## quotes beside the official SDKs, routing, throughput beside plain Node [BENCH="accept worker"]

@@ -1,7 +1,9 @@
 """The swaps that are timed: pools of our own from the test data, amounts that reach every depth."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from bench.depth import Depth, depth_of
 from sluice.errors import SwapRefused
@@ -26,13 +28,14 @@ class Case:
     amount_out: int
 
 
-def cases_of(name: VenueName) -> list[Case]:
+@cache
+def cases_of(name: VenueName) -> Sequence[Case]:
     """A few swaps of every depth that the venue's pools have, spread over the pools."""
     rows: dict[Depth, list[Case]] = defaultdict(list)
     for vector in load(name):
         for case in _cases(name, vector):
             rows[case.depth].append(case)
-    return [case for depth in sorted(rows) for case in _spread(rows[depth])]
+    return tuple(case for depth in sorted(rows) for case in _spread(rows[depth]))
 
 
 def missing() -> list[VenueName]:

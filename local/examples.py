@@ -77,8 +77,8 @@ def relay_serves(stack: Stack) -> Iterator[None]:
     """A client of the deployed stack listens meanwhile, and its relay has said so."""
     try:
         url = http.listening(stack.websocket, stack.token)
-        # No pings of its own: nobody reads meanwhile.
-        with connect(url, open_timeout=RELAY_SECONDS, ping_interval=None) as socket:
+        # Nobody reads meanwhile: it has no pings of its own, and what comes stands in nobody's way.
+        with connect(url, open_timeout=RELAY_SECONDS, ping_interval=None, max_queue=None) as socket:
             socket.send(json.dumps({"action": "subscribe", "after": "0"}))
             while json.loads(socket.recv(timeout=RELAY_SECONDS)).get("type") != "subscribed":
                 pass

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,9 @@ PSEUDO = {
 }
 
 
+@cache
 def template(name: str) -> Template:
-    """A file of ours, as it is written."""
+    """A file of ours, as it is written; whoever changes it changes a copy."""
     parsed: Template = yaml_parse((ROOT / name).read_text())
     return parsed
 
@@ -40,7 +42,7 @@ def template(name: str) -> Template:
 def _expanded(canary: str) -> Template:
     """`template.yaml` after SAM's own translator; it reads one parameter itself."""
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
-    source = template("template.yaml")
+    source = deepcopy(template("template.yaml"))
     # What `sam package` puts there.
     source["Globals"]["Function"]["CodeUri"] = "s3://artifacts/functions"
     for resource in source["Resources"].values():

@@ -19,11 +19,13 @@ AT_ONCE = 24
 
 
 def seeds() -> range:
-    """As the environment says, or new ones: each run looks elsewhere."""
+    """As the environment says, or new ones: each run looks elsewhere, and all of its processes at
+    the same, since pytest-xdist wants the same tests of each."""
     asked = os.environ.get("SLUICE_CRASH_SEEDS", "")
     first, _, count = asked.partition("+")
     if not asked:
-        first, count = str(random.randrange(1_000_000)), str(SCHEDULES)
+        run = random.Random(os.environ.get("PYTEST_XDIST_TESTRUNUID"))
+        first, count = str(run.randrange(1_000_000)), str(SCHEDULES)
     return range(int(first), int(first) + int(count or 1))
 
 
@@ -38,7 +40,8 @@ def test_no_order_is_lost_or_doubled_whatever_happens_to_two_workers(
         played = list(players.map(partial(play, crash_house), chosen))
 
     with capsys.disabled():
-        sys.stdout.write(
+        # Of the processes that pytest-xdist starts nothing else is seen.
+        sys.stderr.write(
             f"\n{len(played)} schedules from seed {chosen[0]}: {sum(p.orders for p in played)} "
             f"orders, {sum(p.deaths for p in played)} workers killed, "
             f"{sum(p.stalls for p in played)} stalled, "

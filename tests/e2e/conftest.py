@@ -13,6 +13,14 @@ from local.settings import Settings
 from local.stack import Stack, running
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Who needs the deployed stack needs it alone: it takes what cores there are."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "stack_home" in item.fixturenames:
+            item.add_marker(pytest.mark.alone)
+
+
 @pytest.fixture(scope="session")
 def stack_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """Where the stack keeps what it writes, its description too."""

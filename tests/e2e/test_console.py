@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from playwright.async_api import (
     Browser,
     ConsoleMessage,
@@ -27,6 +28,7 @@ from playwright.async_api import (
 )
 
 from local.home import PROJECT
+from local.http import bearer
 from local.stack import Stack
 
 CHROMIUM = shutil.which("chromium")
@@ -34,6 +36,8 @@ ARTEFACTS = PROJECT / ".local" / "artefacts"
 
 pytestmark = [
     pytest.mark.e2e,
+    # One browser for all, which takes seconds to start, lives on one loop.
+    pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(CHROMIUM is None, reason="no browser: `apt-get install chromium` brings it"),
 ]
 
@@ -78,23 +82,30 @@ class Complaints:
         self._heard.append(str(error))
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    """With an empty profile that is thrown away."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         await browser.close()
 
 
-@pytest.fixture
-async def page(browser: Browser) -> Page:
-    context = await browser.new_context(viewport=DESKTOP)
-    context.set_default_timeout(SECONDS)
-    return await context.new_page()
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """In an empty profile that is thrown away."""
+    async with await browser.new_context(viewport=DESKTOP) as context:
+        context.set_default_timeout(SECONDS)
+        yield await context.new_page()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
+async def http(stack: Stack) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of the account `local`."""
+    async with aiohttp.ClientSession(headers=bearer(stack.token)) as session:
+        yield session
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def complaints(page: Page) -> AsyncIterator[Complaints]:
     """Fails the test for any complaint that it did not expect."""
     complaints = Complaints(page)
@@ -102,7 +113,7 @@ async def complaints(page: Page) -> AsyncIterator[Complaints]:
     assert complaints.unexpected() == []
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def console(page: Page, stack: Stack, complaints: Complaints) -> Page:
     """The page, live and with a quote."""
     await opened(page, stack)
@@ -764,22 +775,22 @@ async def test_the_amount_keeps_its_token_when_the_side_changes(console: Page) -
 async def test_it_fits_and_can_be_read(
     browser: Browser, stack: Stack, name: str, scheme: Literal["light", "dark"], size: ViewportSize
 ) -> None:
-    context = await browser.new_context(color_scheme=scheme, viewport=size)
-    page = await context.new_page()
-    complaints = Complaints(page)
-    await opened(page, stack)
-    order_id = await placed(page)
-    await confirmed(page, order_id)
-    await row(page, order_id).get_by_role("button").first.click()
-    await expect(page.locator("#order .timeline li")).to_have_count(4)
+    async with await browser.new_context(color_scheme=scheme, viewport=size) as context:
+        page = await context.new_page()
+        complaints = Complaints(page)
+        await opened(page, stack)
+        order_id = await placed(page)
+        await confirmed(page, order_id)
+        await row(page, order_id).get_by_role("button").first.click()
+        await expect(page.locator("#order .timeline li")).to_have_count(4)
 
-    ARTEFACTS.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=picture(name), full_page=True)
+        ARTEFACTS.mkdir(parents=True, exist_ok=True)
+        await page.screenshot(path=picture(name), full_page=True)
 
-    width = await page.evaluate("document.documentElement.scrollWidth")
-    assert width <= size["width"]
-    assert await page.evaluate(CONTRASTS) == []
-    assert complaints.unexpected() == []
+        width = await page.evaluate("document.documentElement.scrollWidth")
+        assert width <= size["width"]
+        assert await page.evaluate(CONTRASTS) == []
+        assert complaints.unexpected() == []
 
 
 OFFERS = """rows => rows.map(row => [

@@ -19,6 +19,7 @@ from local.http import listening as address
 from local.stack import Stack
 from local.waiting import until
 from sluice.streaming.names import ORDER_EVENTS, RELAY_CALL, RELAY_LEASE
+from sluice.streaming.tasks import ended
 from sluice.streaming.valkey import connect
 
 from .listening import AT_THE_DOOR, Client, Key, in_order, listening
@@ -77,9 +78,7 @@ async def watching(stack: Stack, account: str) -> AsyncIterator[Watch]:
         asyncio.create_task(watch.hear(stack.redis, account)),
     ]
     yield watch
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await ended(tasks)
 
 
 @pytest.fixture
@@ -93,6 +92,7 @@ def short_lives(stack: Stack, scene: Scene) -> Iterator[None]:
     deploy.deploy(scene.home, gateway, {LIFE: LONG})
 
 
+@pytest.mark.no_cover
 @pytest.mark.usefixtures("short_lives")
 def test_relays_hand_over_without_a_pause_and_nothing_is_missed(
     stack: Stack, scene: Scene, capsys: pytest.CaptureFixture[str]

@@ -96,6 +96,7 @@ async def test_an_order_is_confirmed_before_the_clients_eyes_within_two_seconds(
     assert abs(Decimal(last["executionPrice"]) - quote / base) < Decimal("1e-9")
 
 
+@pytest.mark.no_cover
 async def test_1000_orders_posted_8_at_a_time_are_each_confirmed_and_told_at_the_best_price(
     stack: Stack, http: aiohttp.ClientSession, live: str
 ) -> None:

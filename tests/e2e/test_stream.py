@@ -23,7 +23,8 @@ from local.stack import Stack
 from .listening import AT_THE_DOOR, Client, in_order, listening
 from .placing import eventually, place_all, tokens_of, written
 
-pytestmark = pytest.mark.e2e
+# Two hundred clients in one process are in each other's way enough.
+pytestmark = [pytest.mark.e2e, pytest.mark.no_cover]
 
 ACCOUNTS: Final = 20
 CLIENTS_EACH: Final = 10

@@ -21,6 +21,7 @@ from tests.builders import buy
 from tests.fakes import FakeHistory, FakePoster
 
 LIFE_SECONDS = 30
+LEAVING_SECONDS = 5
 LEASE, ENDS, SERVED = (key.format(shard=0) for key in (RELAY_LEASE, RELAY_ENDS, RELAY_SERVED))
 
 
@@ -117,8 +118,10 @@ async def running(
     )
     task = asyncio.create_task(relay.run(seconds))
     yield task
-    task.cancel()
-    await asyncio.wait([task])
+    while not task.done():
+        # redis-py may swallow it, see `tasks.ended`; it has time to leave in order.
+        task.cancel()
+        await asyncio.wait([task], timeout=LEAVING_SECONDS)
     await client.aclose()
     await listener.aclose()
 

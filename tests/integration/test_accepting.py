@@ -405,8 +405,11 @@ def test_an_order_that_expires_travels_with_the_moment_and_shows_it(
 @pytest.mark.parametrize(
     "expires_at",
     [
-        (datetime.now(UTC) + timedelta(days=8)).isoformat(),
-        (datetime.now(UTC) + timedelta(hours=1)).replace(tzinfo=None).isoformat(),
+        pytest.param((datetime.now(UTC) + timedelta(days=8)).isoformat(), id="in 8 days"),
+        pytest.param(
+            (datetime.now(UTC) + timedelta(hours=1)).replace(tzinfo=None).isoformat(),
+            id="of no zone",
+        ),
         "2026-11-24",
         "soon",
         "",

@@ -145,7 +145,10 @@ def test_who_may_not_read_may_not_listen(key: issuer_key.Key, url: str) -> None:
     assert socket is None
 
 
-@pytest.mark.parametrize("credential", [None, "", "garbage", "slk_garbage", new_key()])
+@pytest.mark.parametrize(
+    "credential",
+    [None, "", "garbage", "slk_garbage", pytest.param(new_key(), id="a key of nobody")],
+)
 def test_what_proves_nothing_is_refused_by_both(credential: str | None) -> None:
     assert let_in(credential) == (None, None)
 

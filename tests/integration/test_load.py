@@ -5,11 +5,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from local.load.drive import send
 from local.load.schedule import EXECUTE, Attack
+
+pytestmark = pytest.mark.alone
 
 RATE, ORDERS = 20.0, 10
 SECONDS = ORDERS / RATE

@@ -170,6 +170,7 @@ async def test_a_second_relay_leaves_while_the_first_serves(
             assert await second == "another relay serves"
 
 
+@pytest.mark.alone
 async def test_the_next_relay_takes_over_without_losing_an_event_or_pausing_for_long(
     client: Valkey, valkey_server: str, history: FakeHistory, poster: FakePoster
 ) -> None:

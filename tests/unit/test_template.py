@@ -9,6 +9,9 @@ import pytest
 
 from tests.templates import ROOT, Deployed, Template, nested, sluice, template
 
+# They run no line of ours.
+pytestmark = pytest.mark.no_cover
+
 AWS: dict[str, Any] = {"SolanaRpcUrl": "https://rpc.example"}
 YOURS = {"DatabaseUrl": "postgresql://db.example/x", "ValkeyUrl": "rediss://valkey.example"}
 NETWORK = {"VpcId": "vpc-1", "SubnetIds": ["subnet-1", "subnet-2"]}

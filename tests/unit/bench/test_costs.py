@@ -315,6 +315,7 @@ def test_a_table_replaces_what_stands_between_its_marks_and_nothing_else() -> No
         filled("no marks", {"it": sheet})
 
 
+@pytest.mark.no_cover
 def test_the_document_is_as_measured_priced_and_deployed() -> None:
     """If this fails: `make costs`, then read what the document says of the tables."""
     document = costs.DOCUMENT.read_text()

@@ -14,6 +14,8 @@ from bench.sdks import Answered
 from sluice.venues.base import VenueName
 from sluice.venues.registry import VENUES
 
+pytestmark = pytest.mark.no_cover
+
 
 @pytest.mark.parametrize("name", DEPTHS)
 def test_every_depth_has_swaps_and_the_rows_keep_their_order(name: VenueName) -> None:

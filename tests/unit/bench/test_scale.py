@@ -9,6 +9,9 @@ from bench import scale, scale_model
 from bench.scale_model import Simulation
 from bench.scale_parts import Bucket, Cores, Limits, Seen, Times, quantile
 
+# The bench is not measured.
+pytestmark = pytest.mark.no_cover
+
 WIDE = Limits(
     api_concurrency=500,
     maximum_concurrency=200,

@@ -104,6 +104,7 @@ def test_every_pool_moves_and_the_best_one_changes_within_100_slots() -> None:
     assert len(best) > 1
 
 
+@pytest.mark.no_cover
 def test_no_pool_runs_dry_in_20_000_slots() -> None:
     state, rng = beginning(), Random(7)
     for slot in range(20_000):
@@ -142,6 +143,7 @@ def test_the_clock_sysvar_tells_slot_and_time() -> None:
     assert decode_clock(market.accounts[CLOCK]) == ChainClock(SLOT + 1, NOW + 5, market.epoch)
 
 
+@pytest.mark.no_cover
 def test_news_moves_a_reference_at_once_and_liquidity_comes_and_goes() -> None:
     state, rng = beginning(), Random(7)
     jumps, levels = 0, set()

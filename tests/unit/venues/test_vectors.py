@@ -50,6 +50,7 @@ def test_a_chain_of_swaps_carries_the_state_the_program_left(vector: PoolVector)
         assert (quote.amount_in, quote.amount_out) == observed.moved, f"step {step}"
 
 
+@pytest.mark.no_cover
 @POOLS
 def test_a_chain_goes_on_from_the_accounts_it_was_written_to(vector: PoolVector) -> None:
     accounts = dict(vector.accounts)
