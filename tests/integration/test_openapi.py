@@ -35,7 +35,8 @@ from sluice.orders.store import PostgresStore
 from tests.builders import NOON, buy, confirmed
 from tests.http import Context, http_event
 
-pytestmark = pytest.mark.integration
+# Alone: all of these have one id, by which pytest-xdist would tell them apart.
+pytestmark = [pytest.mark.integration, pytest.mark.alone]
 
 # Which amounts a token has, or which cursor was given out, is more than a document can say.
 PROMISED_BY_NOBODY = [positive_data_acceptance]
