@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
+from sluice.credentials import Credentials
+from sluice.orders.signing import posting_headers
 from sluice.streaming.poster import ApiGatewayPoster, Posted, PostFailed
 
 pytestmark = pytest.mark.integration
@@ -20,6 +22,7 @@ class Gateway:
         self.throttled_until = 0.0
         self.closed: list[str] = []
         self.posted: list[tuple[str, str]] = []
+        self.requests: list[web.Request] = []
 
     def throttled(self) -> bool:
         return time.monotonic() < self.throttled_until
@@ -33,6 +36,7 @@ class Gateway:
     async def take(self, request: web.Request) -> web.Response:
         if self.throttled():
             return web.Response(status=429, headers={"Retry-After": "1"})
+        self.requests.append(request)
         self.posted.append((request.match_info["id"], await request.text()))
         return web.Response(status=self.statuses.pop(0) if self.statuses else 200)
 
@@ -59,6 +63,22 @@ async def poster(
     yield poster
     await poster.close()
     await runner.cleanup()
+
+
+async def test_what_is_signed_is_what_is_sent(gateway: Gateway, poster: ApiGatewayPoster) -> None:
+    await poster.post("c/1=", "frame")
+
+    (sent,) = gateway.requests
+    signed = posting_headers(
+        "POST",
+        sent.headers["Host"],
+        sent.raw_path,
+        "us-east-1",
+        b"frame",
+        Credentials("test", "test", None),
+        sent.headers["x-amz-date"],
+    )
+    assert sent.headers["authorization"] == signed["authorization"]
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

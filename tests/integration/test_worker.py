@@ -88,17 +88,15 @@ def test_when_no_venue_can_be_asked_four_times_the_order_is_told_so(
     assert numbers["OrdersFailed"] == [1.0]
 
 
+def assert_all_come_again() -> None:
+    response = app.handler({"Records": [message(n, encode(buy())) for n in range(3)]}, Context())
+    failed = [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
+    assert failed == ["m0", "m1", "m2"]
+
+
 def test_without_postgres_every_order_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://postgres@127.0.0.1:1/postgres")
-    event = {"Records": [message(n, encode(buy())) for n in range(3)]}
-
-    response = app.handler(event, Context())
-
-    assert [failure["itemIdentifier"] for failure in response["batchItemFailures"]] == [
-        "m0",
-        "m1",
-        "m2",
-    ]
+    assert_all_come_again()
 
 
 def test_without_the_secret_of_the_rpc_every_order_comes_again_and_the_alarm_hears_of_it(
@@ -107,15 +105,7 @@ def test_without_the_secret_of_the_rpc_every_order_comes_again_and_the_alarm_hea
     monkeypatch.setenv("SOLANA_RPC_URL", "arn:aws:secretsmanager:us-east-1:1:secret:of-this-test")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     secret._provider.cache_clear()
-    event = {"Records": [message(n, encode(buy())) for n in range(3)]}
-
-    response = app.handler(event, Context())
-
-    assert [failure["itemIdentifier"] for failure in response["batchItemFailures"]] == [
-        "m0",
-        "m1",
-        "m2",
-    ]
+    assert_all_come_again()
     # A release that may not read it is to be taken back.
     numbers = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert numbers["MessagesBroken"] == [3.0]

@@ -1,6 +1,6 @@
 """Publishing status changes: news for whoever listens; whoever missed it reads Postgres."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from redis.exceptions import RedisError
@@ -11,7 +11,7 @@ from sluice.orders.model import OrderEvent
 
 from .frames import order_frame
 from .names import ORDER_EVENTS, WAITING
-from .valkey import Valkey
+from .valkey import Reached, client_of
 
 
 class Publisher(Protocol):
@@ -37,8 +37,8 @@ class ValkeyPublisher:
     An order whose first event is published is in Postgres: nobody need look for it any more.
     """
 
-    def __init__(self, valkey: Valkey | Callable[[], Valkey]) -> None:
-        """`valkey` may be what connects: whoever cannot be told where Valkey is, goes on."""
+    def __init__(self, valkey: Reached) -> None:
+        """Whoever cannot be told where Valkey is, goes on."""
         self._valkey = valkey
 
     async def publish(self, events: Sequence[OrderEvent]) -> None:
@@ -52,9 +52,8 @@ class ValkeyPublisher:
         ]
         stored = [str(event.order_id) for event in events if event.seq == 1]
         try:
-            if not isinstance(self._valkey, Valkey):
-                self._valkey = self._valkey()
-            await self._valkey.eval(_TELL, 1, WAITING, str(len(events)), *told, *stored)
+            valkey = client_of(self._valkey)
+            await valkey.eval(_TELL, 1, WAITING, str(len(events)), *told, *stored)
         except (RedisError, OSError, SecretUnavailable) as error:
             order_ids = sorted({str(event.order_id) for event in events})
             logger.warning("events not published", extra={"order_ids": order_ids}, exc_info=error)

@@ -1,6 +1,6 @@
 """What Valkey remembers of idempotency keys, put right by whoever has asked Postgres."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from redis.exceptions import RedisError
 
@@ -11,14 +11,13 @@ from sluice.orders.model import OrderTerms
 
 from .accepted import kept_seconds
 from .names import ACCEPTED, RESERVED
-from .valkey import Valkey
+from .valkey import Reached, client_of
 
 
 class ReservedKeys:
     """The reservations of the door, and the accepted orders that it compares with."""
 
-    def __init__(self, valkey: Valkey | Callable[[], Valkey]) -> None:
-        """`valkey` may be what connects; it is asked each time."""
+    def __init__(self, valkey: Reached) -> None:
         self._valkey = valkey
 
     async def correct(self, orders: Sequence[OrderTerms]) -> None:
@@ -29,9 +28,8 @@ class ReservedKeys:
         if not orders:
             return
         try:
-            valkey = self._valkey if isinstance(self._valkey, Valkey) else self._valkey()
             # One by one: in a cluster they are anywhere.
-            pipeline = valkey.pipeline(transaction=False)
+            pipeline = client_of(self._valkey).pipeline(transaction=False)
             for terms in orders:
                 key = RESERVED.format(account=terms.account, order_id=terms.id)
                 body, seconds = encode(terms), kept_seconds(terms)

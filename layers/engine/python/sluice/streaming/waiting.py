@@ -1,6 +1,6 @@
 """Accepted orders that nobody has told of since: what the sweeper looks for."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from sluice.orders.model import OrderTerms
 
 from .accepted import remembered, unix_ms
 from .names import ACCEPTED, WAITING
-from .valkey import Valkey
+from .valkey import Reached, client_of
 
 _GONE = (RedisError, OSError, SecretUnavailable)
 
@@ -24,14 +24,14 @@ class WaitingOrders:
     not looked at now is looked at by the next sweep.
     """
 
-    def __init__(self, valkey: Valkey | Callable[[], Valkey]) -> None:
-        """`valkey` may be what connects: where nobody tells where Valkey is, none are found."""
+    def __init__(self, valkey: Reached) -> None:
+        """Where nobody tells where Valkey is, none are found."""
         self._valkey = valkey
 
     async def due(self, now: datetime, limit: int) -> list[OrderTerms]:
         """At most `limit` orders that should be looked at by now, the longest due first."""
         try:
-            valkey = self._client()
+            valkey = client_of(self._valkey)
             ids = [
                 str(id_)
                 for id_ in await valkey.zrange(
@@ -61,7 +61,7 @@ class WaitingOrders:
         if terms:
             again = {str(t.id): unix_ms(now + (now - t.accepted_at)) for t in terms}
             try:
-                await self._client().zadd(WAITING, again, xx=True)
+                await client_of(self._valkey).zadd(WAITING, again, xx=True)
             except _GONE as error:
                 logger.warning("waiting orders not postponed", exc_info=error)
 
@@ -69,9 +69,6 @@ class WaitingOrders:
         """Takes out orders that are in Postgres."""
         if ids:
             try:
-                await self._client().zrem(WAITING, *map(str, ids))
+                await client_of(self._valkey).zrem(WAITING, *map(str, ids))
             except _GONE as error:
                 logger.warning("waiting orders not taken out", exc_info=error)
-
-    def _client(self) -> Valkey:
-        return self._valkey if isinstance(self._valkey, Valkey) else self._valkey()
