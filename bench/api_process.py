@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import mangum.types
 
-from api.app import handler
+from api.start import handler
 from tests.http import http_event
 
 from .invocation import Invocation

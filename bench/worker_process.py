@@ -17,7 +17,8 @@ from sluice.routing.router import Router
 from sluice.settlement.paper import PaperSettlement
 from sluice.streaming.publish import ValkeyPublisher
 from sluice.streaming.valkey import connect
-from worker.app import handler, loop
+from worker.app import loop
+from worker.start import handler
 
 from .invocation import Invocation
 from .orders import terms

@@ -16,7 +16,7 @@ import time:         7 |        157 | json
 
 
 def of(function: Function, millis: float, reference: float | None) -> Imported:
-    return Imported(function, millis, reference, 0, 0, 0, {})
+    return Imported(function, millis, 0, reference, 0, 0, 0, {})
 
 
 def test_each_package_has_the_time_of_its_own_modules() -> None:

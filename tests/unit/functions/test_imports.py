@@ -35,14 +35,22 @@ HEAVY = {
 """Each takes some milliseconds at the least; most functions need few of them."""
 
 NEEDED = {
-    "api.app": {"asyncio", "fastapi", "hiredis", "httptools", "mangum", "pydantic"},
-    "authorizer.app": {"cryptography.x509", "jwt"},
+    "api.start": {"asyncio", "fastapi", "hiredis", "httptools", "mangum", "pydantic"},
+    "authorizer.start": {"cryptography.x509", "jwt"},
     "keys.app": {"asyncio", "psycopg"},
     "migrations.app": {"urllib3", "yoyo"},
     "stream.connections": {"hiredis"},
-    "stream.relay": {"aiohttp", "asyncio", "hiredis", "psycopg", "pydantic", "redis", "tenacity"},
+    "stream.start_relay": {
+        "aiohttp",
+        "asyncio",
+        "hiredis",
+        "psycopg",
+        "pydantic",
+        "redis",
+        "tenacity",
+    },
     "sweeper.app": {"asyncio", "hiredis", "psycopg", "pydantic", "redis"},
-    "worker.app": {"aiohttp", "asyncio", "hiredis", "psycopg", "pydantic", "redis"},
+    "worker.start": {"aiohttp", "asyncio", "hiredis", "psycopg", "pydantic", "redis"},
 }
 
 
