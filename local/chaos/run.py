@@ -3,15 +3,14 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import psycopg
 from rich.console import Console
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
+from local.beside import beside
 from local.http import listening
 
 from . import ledger
@@ -51,7 +50,7 @@ class Run:
         seconds = {}
         await self._clients.warm_up()
         self._began = began = time.monotonic()
-        async with _beside(self._follower.listen()), _beside(self._tell()):
+        async with beside(self._follower.listen()), beside(self._tell()):
             _, happened = await asyncio.gather(
                 self._clients.place_all(
                     orders, POSTING_SECONDS, finish_by - began - RECOVERY_SECONDS
@@ -143,15 +142,3 @@ class Run:
 
     def _elapsed(self) -> float:
         return time.monotonic() - self._began
-
-
-@asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """`work` goes on while the block does, and ends with it."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

@@ -4,12 +4,13 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from local.beside import beside
 from local.chaos import ledger
 from local.errors import StackError
 from local.home import PROJECT
@@ -63,13 +64,13 @@ async def drive(target: Target, rate: float, seconds: float, log: Path, say: Say
     """
     listener = Listener(listening(target.websocket, target.token))
     depths: list[Depth] = []
-    async with _beside(listener.listen()):
+    async with beside(listener.listen()):
         await _within(OPEN_SECONDS, listener.listens.is_set, "the WebSocket does not open")
         say("warming up")
         if not await _warm_up(target, listener, log):
             say("the stack does not get warm; is the machine busy?")
         say(f"{rate:g} orders a second for {seconds:g} s")
-        async with _beside(_poll(target.gateway, depths)):
+        async with beside(_poll(target.gateway, depths)):
             sent = await send(Attack(target.http, target.token, rate, seconds), log)
             ids = {each.order_id for each in sent if each.order_id}
             say(f"{len(sent):,} sent, {len(ids):,} accepted; waiting for their ends")
@@ -136,15 +137,3 @@ async def _within(seconds: float, true: Callable[[], bool], otherwise: str) -> N
     """Returns once it is true; raises `StackError`, saying `otherwise`, if it is not in time."""
     if not await asyncio.to_thread(until, true, seconds):
         raise StackError(f"{otherwise} in {seconds:g} s")
-
-
-@asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """`work` goes on while the block does; raises what it raised."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

@@ -148,6 +148,22 @@ def test_redriven_messages_are_orders_again_and_the_others_stay(
     assert letters.look(10) == []
 
 
+def test_who_breaks_off_leaves_the_others_to_be_seen_at_once(
+    queues: Queues, redelivery: Redelivery
+) -> None:
+    for _ in range(3):
+        assert redelivery.bury(queues.send(encode(buy())), "broken")
+    letters = DeadLetters(queues.sqs, queues.dead, queues.orders)
+
+    def interrupted(letter: DeadLetter) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        letters.redrive(None, interrupted)
+
+    assert (queues.visible(queues.orders), queues.visible(queues.dead)) == (1, 2)
+
+
 def test_without_sqs_nothing_is_taken_for_done(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "AWS_DEFAULT_REGION": "us-east-1",

@@ -14,6 +14,7 @@ from sluice.streaming.cursor import snapshot_at
 from sluice.streaming.frames import Frame
 from sluice.streaming.names import CONNECTIONS, RELAY_MAIL
 from sluice.streaming.poster import Posted
+from sluice.streaming.tasks import ended
 from sluice.streaming.valkey import Valkey
 from tests.fakes import FakeHistory, FakePoster
 
@@ -64,8 +65,7 @@ def kinds(poster: FakePoster) -> list[str]:
 async def kill(client: Valkey, relay: asyncio.Task[str]) -> None:
     """Ends a relay as SIGKILL does: what it still writes when it is told to end is undone."""
     noted, registered = await client.get(SERVED), await client.hgetall(CONNECTIONS)
-    relay.cancel()
-    await asyncio.wait([relay])
+    await ended([relay])
     await client.set(SERVED, str(noted))
     await client.delete(LEASE, CONNECTIONS, MAIL)
     for id_, record in registered.items():

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef, SendMessageRequestTypeDef
 
-LOOK_SECONDS = 30
-"""For so long what is looked at is hidden from other readers, so that none is seen twice."""
+LOOK_SECONDS = 120
+"""For so long what is looked at is hidden from other readers, so that none is seen twice: some
+thousands can be looked at meanwhile. Whoever is done, or breaks off, shows them again at once."""
 NOT_TOLD = "moved here by SQS: the worker died with it, or could not say why"
 """What is known of a message that came without an error."""
 
@@ -46,11 +47,13 @@ class DeadLetters:
     def look(self, limit: int) -> list[DeadLetter]:
         """At most `limit` of the messages, oldest first; they stay where they are."""
         letters: list[DeadLetter] = []
-        for some in self._received():
-            letters += some
-            if len(letters) >= limit:
-                break
-        self._show_again(letters)
+        try:
+            for some in self._received():
+                letters += some
+                if len(letters) >= limit:
+                    break
+        finally:
+            self._show_again(letters)
         return sorted(letters, key=lambda letter: letter.sent_at)[:limit]
 
     def redrive(
@@ -62,18 +65,20 @@ class DeadLetters:
         order no harm. `moved` is told of each. Returns the ids that were returned.
         """
         done: set[str] = set()
-        kept: list[DeadLetter] = []
-        for some in self._received():
-            for letter in some:
-                if wanted is not None and letter.id not in wanted:
-                    kept.append(letter)
-                    continue
-                self._send_back(letter)
-                done.add(letter.id)
-                moved(letter)
-            if wanted is not None and done.issuperset(wanted):
-                break
-        self._show_again(kept)
+        kept: dict[str, DeadLetter] = {}
+        try:
+            for some in self._received():
+                kept |= {letter.id: letter for letter in some}
+                for letter in some:
+                    if wanted is None or letter.id in wanted:
+                        self._send_back(letter)
+                        del kept[letter.id]
+                        done.add(letter.id)
+                        moved(letter)
+                if wanted is not None and done.issuperset(wanted):
+                    break
+        finally:
+            self._show_again(list(kept.values()))
         return done
 
     def _send_back(self, letter: DeadLetter) -> None:
