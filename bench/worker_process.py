@@ -59,7 +59,7 @@ def _engines(count: int) -> list[Engine]:
     """Each with connections of its own, over one market: as `bootstrap` makes one."""
     config = load(WorkerConfig)
     tokens = catalog(config.MARKETS)
-    market = live_market(tokens, config.SOLANA_RPC_URL, config.VENUE_TIMEOUT_MS / 1000)
+    market = live_market(tokens, config.rpc_url, config.VENUE_TIMEOUT_MS / 1000)
     router, settlement = Router(tokens, config.LEG_COST_LAMPORTS), PaperSettlement(market)
     return [
         Engine(

@@ -25,12 +25,12 @@ async def check(services: Services) -> HealthView:
     """Whether the queue, Postgres, Valkey and the RPC answer, and how fast."""
 
     async def valkey() -> None:
-        await services.valkey.ping()
+        await services.valkey().ping()
 
     async def rpc() -> None:
         from sluice.markets.live import require_healthy
 
-        await require_healthy(services.rpcs)
+        await require_healthy(services.rpcs())
 
     checks: dict[str, Callable[[], Awaitable[None]]] = {
         "queue": services.queue.ping,

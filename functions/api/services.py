@@ -1,5 +1,6 @@
 """What the routes work with, made from the environment when a call first needs it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 from sluice.config import ApiConfig
 from sluice.markets.catalog import Catalog, catalog
 from sluice.orders.queue import SqsOrderQueue
+from sluice.secret import made_of
 from sluice.streaming.accepted import AcceptedOrders
 from sluice.streaming.door import Door
 from sluice.streaming.line import Line
@@ -41,10 +43,10 @@ class Services:
         return SqsOrderQueue(self.config.ORDERS_QUEUE_URL, trace=self.config.trace)
 
     @cached_property
-    def valkey(self) -> "Valkey":
+    def valkey(self) -> "Callable[[], Valkey]":
         from sluice.streaming.valkey import connect
 
-        return connect(self.config.valkey_url())
+        return made_of(self.config.valkey_url, connect)
 
     @cached_property
     def line(self) -> Line:
@@ -63,7 +65,7 @@ class Services:
     def publisher(self) -> "ValkeyPublisher":
         from sluice.streaming.publish import ValkeyPublisher
 
-        return ValkeyPublisher(lambda: self.valkey)
+        return ValkeyPublisher(self.valkey)
 
     @cached_property
     def presenter(self) -> "Presenter":
@@ -79,16 +81,18 @@ class Services:
         return PostgresStore(Database(self.config.database_url))
 
     @cached_property
-    def rpcs(self) -> "list[RpcAccounts]":
+    def rpcs(self) -> "Callable[[], list[RpcAccounts]]":
         from sluice.markets.live import rpcs
+        from sluice.markets.rpc import Session
 
-        return rpcs(self.config.rpc_url())
+        session = Session()
+        return made_of(self.config.rpc_url, lambda urls: rpcs(urls, session))
 
     @cached_property
     def market(self) -> "Market":
         from sluice.markets.live import live_market
 
-        return live_market(self.catalog, self.config.rpc_url(), self.config.VENUE_TIMEOUT_MS / 1000)
+        return live_market(self.catalog, self.config.rpc_url, self.config.VENUE_TIMEOUT_MS / 1000)
 
     @cached_property
     def router(self) -> "Router":

@@ -16,6 +16,7 @@ from sluice.observability import logger, metrics
 from sluice.orders.database import Database
 from sluice.orders.model import OrderTerms
 from sluice.orders.store import PostgresStore
+from sluice.secret import made_of
 from sluice.streaming.publish import ValkeyPublisher
 from sluice.streaming.registry import Registry
 from sluice.streaming.valkey import Valkey, ValkeyError, connect
@@ -26,15 +27,15 @@ loop = asyncio.new_event_loop()
 
 
 config = cache(lambda: load(SweeperConfig))
+_reached = cache(lambda: made_of(config().valkey_url, connect))
 
 
-@cache
 def valkey() -> Valkey:
-    """The process's client: its connections live as long as the process.
+    """The process's client: its connections live as long as it is where Valkey is.
 
     Raises `SecretUnavailable`.
     """
-    return connect(config().valkey_url())
+    return _reached()()
 
 
 class _Returns:

@@ -76,7 +76,10 @@ class _ProcessEngine:
     """`engine()`, made no sooner than it is to execute: where it cannot be, the batch waits."""
 
     async def execute(self, terms: Sequence[OrderTerms], deadline: Deadline) -> BatchOutcome:
-        return await engine().execute(terms, deadline)
+        made = engine()
+        # Should it be time to ask for the secret anew, then here, where no venue's time runs.
+        config().rpc_url()
+        return await made.execute(terms, deadline)
 
 
 class Batch:

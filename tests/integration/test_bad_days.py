@@ -36,7 +36,7 @@ class Server:
             assert "result" in await answer.json()
 
     async def snapshot(self, urls: str = "", venue_timeout: float = 5.0) -> Snapshot:
-        market = live_market(catalog("simulated"), urls or self.url, venue_timeout)
+        market = live_market(catalog("simulated"), lambda: urls or self.url, venue_timeout)
         return await market.snapshot([PAIR], budget=10)
 
 
@@ -98,10 +98,22 @@ async def test_a_second_rpc_takes_over(server: Server) -> None:
         await require_healthy(servers[:1])
 
 
+async def test_an_rpc_whose_key_was_changed_is_asked_at_its_new_url_from_then_on(
+    server: Server,
+) -> None:
+    told = f"{server.url}revoked"
+    market = live_market(catalog("simulated"), lambda: told, 5.0)
+    assert not (await market.snapshot([PAIR], budget=10)).live
+
+    told = server.url
+
+    assert len((await market.snapshot([PAIR], budget=10)).live) == len(LISTED)
+
+
 async def test_an_rpc_that_falls_behind_is_not_believed_and_believed_again_when_it_is_back(
     server: Server,
 ) -> None:
-    market = live_market(catalog("simulated"), server.url, 5.0, count().__next__)
+    market = live_market(catalog("simulated"), lambda: server.url, 5.0, count().__next__)
     await market.snapshot([PAIR], budget=10)
     for _ in range(40):
         server.market.advance(int(time.time()))

@@ -5,10 +5,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from redis.asyncio.client import PubSub
 from redis.exceptions import NoPermissionError
 
+from sluice.orders.model import OrderEvent, OrderStatus
+from sluice.secret import made_of
 from sluice.streaming.names import ORDER_EVENTS, RELAY_CALL
+from sluice.streaming.publish import ValkeyPublisher
 from sluice.streaming.valkey import Valkey, connect
+from tests.builders import NOON, buy
 from tests.templates import template
 
 pytestmark = pytest.mark.integration
@@ -54,3 +59,30 @@ async def test_what_is_not_ours_and_what_is_dangerous_is_not(
     do: Any = ours.execute_command
     with pytest.raises(NoPermissionError):
         await do(*command)
+
+
+async def test_a_password_that_was_changed_is_used_as_soon_as_it_is_told(
+    client: Valkey, valkey_server: str
+) -> None:
+    do: Any = client.execute_command
+    place, told = urlsplit(valkey_server).netloc, "old"
+    publisher = ValkeyPublisher(made_of(lambda: f"redis://changing:{told}@{place}/0", connect))
+    order = buy()
+
+    async def heard(pubsub: PubSub) -> bool:
+        await publisher.publish([OrderEvent(order.id, "alice", 1, OrderStatus.PENDING, NOON)])
+        return await pubsub.get_message(timeout=1) is not None
+
+    await do("ACL", "SETUSER", "changing", "reset", "on", ">old", "~*", "&*", "+@all")
+    async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
+        await pubsub.subscribe(ORDER_EVENTS.format(account="alice"))
+        await pubsub.get_message(timeout=10)
+        assert await heard(pubsub)
+
+        await do("ACL", "SETUSER", "changing", "resetpass", ">new")
+        await do("CLIENT", "KILL", "USER", "changing")
+        assert not await heard(pubsub)
+
+        told = "new"
+        assert await heard(pubsub)
+    await do("ACL", "DELUSER", "changing")

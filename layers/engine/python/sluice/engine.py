@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
-from functools import cache
 from typing import Protocol
 from uuid import UUID
 
@@ -28,6 +27,7 @@ from sluice.orders.store import PostgresStore
 from sluice.routing.guard import refused_by_terms
 from sluice.routing.route import Routed, Wanted
 from sluice.routing.router import Router
+from sluice.secret import made_of
 from sluice.settlement.base import Filled, RoutedOrder, Settlement
 from sluice.settlement.paper import PaperSettlement
 from sluice.streaming.publish import Publisher, ValkeyPublisher
@@ -392,8 +392,8 @@ def _outcome(
 def bootstrap(config: WorkerConfig) -> Engine:
     """The engine of a process, from its environment; connects to nothing yet."""
     tokens = catalog(config.MARKETS)
-    market = live_market(tokens, config.rpc_url(), config.VENUE_TIMEOUT_MS / 1000, took=_took)
-    valkey = cache(lambda: connect(config.valkey_url()))
+    market = live_market(tokens, config.rpc_url, config.VENUE_TIMEOUT_MS / 1000, took=_took)
+    valkey = made_of(config.valkey_url, connect)
     return Engine(
         store=PostgresStore(Database(config.database_url)),
         market=market,

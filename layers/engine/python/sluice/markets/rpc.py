@@ -25,12 +25,31 @@ DEFAULT_RETRY_AFTER_SECONDS = 1.0
 PLAIN, PACKED = "base64", "base64+zstd"
 
 
-class RpcAccounts:
-    """One server, and one kept-alive session to it per process."""
+class Session:
+    """Connections that are kept alive, of any number of servers; made on first use."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def client(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession()
+        return self._session
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+class RpcAccounts:
+    """One server."""
+
+    def __init__(self, url: str, session: Session | None = None) -> None:
+        """Without a `session` it has its own, and is closed by whoever is done with it."""
+        self._url = url
+        self._session = session or Session()
         self._ids = count(1)
         # Pool accounts are mostly zeros: packed, they travel in a tenth of the bytes.
         self._encoding = PACKED
@@ -50,9 +69,7 @@ class RpcAccounts:
         await self._result("getHealth", [])
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._session.close()
 
     async def _get_multiple_accounts(self, addresses: list[Address]) -> Fetched:
         encoding = self._encoding
@@ -75,11 +92,9 @@ class RpcAccounts:
         return _result(await self._call(method, params))
 
     async def _call(self, method: str, params: list[object]) -> object:
-        if self._session is None:
-            self._session = aiohttp.ClientSession()
         request = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
         try:
-            async with self._session.post(
+            async with self._session.client.post(
                 self._url, json=request, allow_redirects=False
             ) as response:
                 if response.status != HTTPStatus.OK:

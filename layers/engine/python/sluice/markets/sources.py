@@ -46,6 +46,17 @@ class TogetherSource:
         return await self._source.fetch(wanted)
 
 
+class CurrentSource:
+    """Asks whichever source there is now."""
+
+    def __init__(self, current: Callable[[], AccountSource]) -> None:
+        self._current = current
+
+    async def fetch(self, addresses: Collection[Address]) -> Fetched:
+        """As the port says."""
+        return await self._current().fetch(addresses)
+
+
 class FailoverSource:
     """Asks the first server that is not resting; the next one when it fails, is late or lags."""
 
