@@ -139,6 +139,7 @@ def test_every_way_to_deploy_is_one_that_the_rules_allow(way: str) -> None:
         ("ZonesAreTwo", AWS | {"ZoneA": "us-east-1b", "ZoneB": "us-east-1b"}),
         ("FunctionsHaveAGroup", AWS | YOURS | NETWORK),
         ("NamesAreCertified", AWS | NAMES | {"CertificateArn": ""}),
+        ("NamesAreTwo", AWS | NAMES | {"StreamDomainName": NAMES["DomainName"]}),
     ],
 )
 def test_what_could_not_work_is_refused_before_anything_is_made(
@@ -247,17 +248,23 @@ def test_all_that_is_kept_is_encrypted_by_the_key(way: str) -> None:
 def test_queues_stay_and_take_nothing_in_the_clear(way: str) -> None:
     outer = sluice(**WAYS[way])
     queues = outer.of_type("AWS::SQS::Queue")
-    (policy,) = outer.of_type("AWS::SQS::QueuePolicy").values()
 
     assert {queue["UpdateReplacePolicy"] for queue in queues.values()} == {"Retain"}
-    assert [queue["Ref"] for queue in policy["Properties"]["Queues"]] == list(queues)
-    (statement,) = statements(policy)
-    assert (statement["Effect"], statement["Principal"], statement["Action"]) == (
-        "Deny",
-        "*",
-        "sqs:*",
-    )
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    guarded = {}
+    for policy in outer.of_type("AWS::SQS::QueuePolicy").values():
+        (queue,), (statement,) = policy["Properties"]["Queues"], statements(policy)
+        guarded[queue["Ref"]] = statement
+    assert guarded == {
+        name: {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "sqs:*",
+            # SQS refuses a statement about more than the queue itself.
+            "Resource": {"Fn::GetAtt": [name, "Arn"]},
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+        for name in queues
+    }
 
 
 def test_what_stays_of_a_stack_is_not_in_the_way_when_its_first_deploy_is_tried_again() -> None:
