@@ -42,7 +42,7 @@ def part(home: Home, port: int) -> Part:
     return Part(
         name="gateway",
         port=port,
-        command=(str(VENV_BIN / "ministack"),),
+        command=(str(VENV_BIN / "python"), "-m", "local.gateway"),
         ready=lambda: ready(port),
         environment=CREDENTIALS
         | {
