@@ -30,9 +30,17 @@ config = cache(lambda: load(WorkerConfig))
 
 
 @cache
-def engine() -> Engine:
+def composed() -> Engine:
     """The process's engine: its connections live as long as the process."""
     return bootstrap(config())
+
+
+def engine() -> Engine:
+    """The same, for a batch."""
+    made = composed()
+    # Should it be time to ask for the secret anew, then here, where no venue's time runs.
+    config().rpc_url()
+    return made
 
 
 @cache
@@ -76,10 +84,7 @@ class _ProcessEngine:
     """`engine()`, made no sooner than it is to execute: where it cannot be, the batch waits."""
 
     async def execute(self, terms: Sequence[OrderTerms], deadline: Deadline) -> BatchOutcome:
-        made = engine()
-        # Should it be time to ask for the secret anew, then here, where no venue's time runs.
-        config().rpc_url()
-        return await made.execute(terms, deadline)
+        return await engine().execute(terms, deadline)
 
 
 class Batch:

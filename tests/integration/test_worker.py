@@ -34,13 +34,13 @@ def environment(
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1:1/orders-dead")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     app.config.cache_clear()
-    app.engine.cache_clear()
+    app.composed.cache_clear()
     app.redelivery.cache_clear()
     # Engines of other tests have counted, too.
     metrics.clear_metrics()
     yield
     app.config.cache_clear()
-    app.engine.cache_clear()
+    app.composed.cache_clear()
     app.redelivery.cache_clear()
 
 
