@@ -1,10 +1,10 @@
 """$connect, $disconnect and $default of the WebSocket API."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Event = dict[str, Any]
 """As API Gateway sends it. Read as a dict: emulators leave out what strict models demand."""
+
+LONGEST_IDLE: Final = timedelta(minutes=10)
+"""Whoever says nothing for longer API Gateway lets go: so long ago it was known for sure."""
 
 config = cache(lambda: load(ConnectionsConfig))
 line = cache(lambda: Line(config().valkey_url))
@@ -55,9 +58,19 @@ def _connection(event: Event) -> Connection:
     request = event["requestContext"]
     # By the authorizer; a connection that came past it is refused.
     account = request["authorizer"]["account"]
+    return Connection(request["connectionId"], account, _opened_at(request))
+
+
+def _opened_at(request: Event) -> datetime:
     opened_ms = request.get("connectedAt")
-    opened_at = datetime.fromtimestamp(opened_ms / 1000, UTC) if opened_ms else datetime.now(UTC)
-    return Connection(request["connectionId"], account, opened_at)
+    if opened_ms is None:
+        return datetime.now(UTC)
+    opened_at = datetime.fromtimestamp(opened_ms / 1000, UTC)
+    if request["routeKey"] == "$default" and opened_ms == request.get("requestTimeEpoch"):
+        # An emulator's way to say that it does not know: nobody speaks in the moment of connecting.
+        # Were the connection forgotten, what it missed before would not be told.
+        return opened_at - LONGEST_IDLE
+    return opened_at
 
 
 def _start_relay(connection: Connection) -> None:

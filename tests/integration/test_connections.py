@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http import HTTPStatus
 from threading import Barrier
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -82,10 +83,14 @@ def forget() -> None:
         cached.cache_clear()
 
 
+NOON_MS = 1_793_534_400_000
+LONG_AGO_MS = NOON_MS - 10 * 60 * 1000
+
+
 def event(
     route: str, body: str | None = None, account: str | None = "local", id_: str = "c=1"
-) -> dict[str, object]:
-    request: dict[str, object] = {"routeKey": route, "connectionId": id_}
+) -> dict[str, Any]:
+    request: dict[str, Any] = {"routeKey": route, "connectionId": id_}
     if account is not None:
         request["authorizer"] = {"account": account}
     return {"requestContext": request, "body": body}
@@ -264,6 +269,22 @@ def test_a_connection_that_valkey_has_forgotten_is_registered_by_its_next_comman
     (letter,) = valkey.lrange(RELAY_MAIL.format(shard=0), 0, -1)
     assert json.loads(letter)["again"]
     assert [json.loads(frame) for _, frame in gateway.posted] == [{"type": "pong"}]
+
+
+@pytest.mark.usefixtures("gateway")
+@pytest.mark.parametrize(
+    ("spoke_ms", "opened_ms"), [(NOON_MS + 1, NOON_MS), (NOON_MS, LONG_AGO_MS)]
+)
+def test_one_that_was_forgotten_is_told_from_when_it_was_opened_or_from_when_it_surely_was_known(
+    valkey: Redis, spoke_ms: int, opened_ms: int
+) -> None:
+    said = event("$default", '{"action": "ping"}')
+    # An emulator gives the moment of speaking for both.
+    said["requestContext"] |= {"connectedAt": NOON_MS, "requestTimeEpoch": spoke_ms}
+
+    connections.handler(said, Context())
+
+    assert json.loads(str(valkey.hget(CONNECTIONS, "c=1")))["openedMs"] == opened_ms
 
 
 def test_a_command_keeps_what_was_registered_before(gateway: Gateway, valkey: Redis) -> None:
