@@ -371,6 +371,16 @@ def test_a_new_version_is_tried_and_taken_back_by_its_alarms() -> None:
     assert not sluice(**WAYS["all made"]).of_type("AWS::CodeDeploy::DeploymentGroup")
 
 
+def test_the_role_of_canaries_moves_the_functions_that_have_one_and_no_other_stacks() -> None:
+    outer = sluice(**WAYS["everything"])
+    moves, _ = statements(outer.resources["CanaryRole"])[-2:]
+
+    allowed = {resource.partition(":function:")[2] for resource in moves["Resource"]}
+    groups = outer.of_type("AWS::CodeDeploy::DeploymentGroup")
+    canaried = {name.removesuffix("DeploymentGroup") for name in groups}
+    assert allowed == {f"sluice-{name}-*" for name in canaried}
+
+
 def test_what_is_optional_is_made_when_asked_for() -> None:
     without, with_all = (sluice(**WAYS[way]) for way in ("all made", "everything"))
 

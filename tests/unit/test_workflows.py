@@ -1,6 +1,7 @@
 """The workflows run what is there, at commits that were looked at; `make check` does the rest."""
 
 import re
+import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +107,44 @@ def test_who_agrees_to_a_deploy_is_asked_once_and_holds_back_no_checks_meanwhile
     groups = {job["concurrency"]["group"] for job in jobs.values()}
     assert len(groups) == len(jobs)
     assert not any(job["concurrency"]["cancel-in-progress"] for job in jobs.values())
+
+
+@pytest.mark.parametrize(
+    ("canary", "overrides"),
+    # Of a push, which has no inputs; of a run by hand, with its canary and without.
+    [("", ""), ("true", ""), ("false", "--parameter-overrides Canary=false")],
+)
+def test_a_fix_can_be_shipped_without_a_canary_and_nothing_else_is_without(
+    tmp_path: Path, canary: str, overrides: str
+) -> None:
+    (script,) = (
+        step["run"]
+        for step in steps(ROOT / ".github/actions/deploy/action.yml")
+        if "sam deploy" in step.get("run", "")
+    )
+    sam = tmp_path / ".venv/bin/sam"
+    sam.parent.mkdir(parents=True)
+    sam.write_text('#!/bin/sh\necho "$@"\n')
+    sam.chmod(0o755)
+    environment = {"ENVIRONMENT": "prod", "REGION": "eu-west-1", "CANARY": canary}
+
+    # As GitHub runs it.
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+    told = subprocess.check_output(command, cwd=tmp_path, env=environment, text=True)
+
+    assert told.startswith("deploy --config-env prod --region eu-west-1 ")
+    assert told.partition("--no-fail-on-empty-changeset")[2].strip() == overrides
+
+
+def test_each_deploy_is_told_whether_it_has_a_canary() -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/deploy.yml").read_text())["jobs"]
+    told = [
+        step["with"]["canary"]
+        for job in jobs.values()
+        for step in job.get("steps", ())
+        if "actions/deploy" in step.get("uses", "")
+    ]
+    assert told == ["${{ inputs.canary }}"] * 2
 
 
 def test_what_was_to_be_looked_at_is_missed_where_it_is_not_there() -> None:
